@@ -1,0 +1,51 @@
+# The interface of this project. Every target sets up what it needs, on a fresh machine too.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_READY := $(VENV)/.run-ready
+DEV_READY := $(VENV)/.dev-ready
+OPENCODE_READY := .runtime/.ready
+
+.PHONY: run test check bench clean lock
+
+run: $(RUN_READY) $(OPENCODE_READY)  ## start the service, or the sandbox when nothing is configured
+	$(BIN)/python -m bot $(if $(MODEL),--model $(MODEL))
+
+test: $(DEV_READY) $(OPENCODE_READY)  ## the whole test suite, real OpenCode included
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(TESTS)
+
+check: $(DEV_READY)  ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(DEV_READY) $(OPENCODE_READY)  ## the benchmarks, side by side in one run
+	$(BIN)/python -m tests.bench
+
+lock:  ## renew the locked dependencies after a change in pyproject.toml (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra dev pyproject.toml -o requirements-dev.lock
+
+clean:  ## remove what these targets made; data/ and config/bot.toml stay
+	rm -rf $(VENV) .runtime .peers build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN_READY): requirements.lock | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	touch $@
+
+$(DEV_READY): requirements-dev.lock | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@ $(RUN_READY)
+
+# The pinned OpenCode and ripgrep, only where the PATH has none that we are proved with.
+$(OPENCODE_READY): config/opencode/package-lock.json | $(RUN_READY)
+	mkdir -p .runtime
+	$(BIN)/python -m bot.opencode.environment || { \
+		cp config/opencode/package.json config/opencode/package-lock.json .runtime/ && \
+		npm ci --prefix .runtime --omit=dev --no-audit --no-fund --loglevel=error; }
+	touch $@

@@ -1,0 +1,1 @@
+"""The engine: chats become OpenCode sessions, messages become turns."""

@@ -1,0 +1,1 @@
+"""Settings and logs: read once, checked once."""
