@@ -1,0 +1,128 @@
+"""Every setting of the service, read once from the file and the environment, checked once."""
+
+# ruff: noqa: ARG003 - pydantic-settings names the arguments of settings_customise_sources
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from config.keys import Entry, entries
+from config.problems import Problem, SettingsError, explain, half_a_bot, many_projects, unknown
+from config.sections import (
+    AccessSettings,
+    ApprovalSettings,
+    ChatSettings,
+    FileSettings,
+    OpenCodeSettings,
+    Project,
+    RetentionSettings,
+    ServerSettings,
+    StoreSettings,
+    TurnSettings,
+    WeComSettings,
+    WorkspaceSettings,
+)
+from config.shapes import DATA_DIR, Secret, Word
+from config.sources import find_config, is_configured, overlay, read_environment, read_file
+
+__all__ = [
+    "Problem",
+    "Secret",
+    "Settings",
+    "SettingsError",
+    "catalogue",
+    "find_config",
+    "is_configured",
+    "load_settings",
+]
+
+
+class Settings(BaseSettings):
+    """All settings; ``load_settings`` builds them."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    server: ServerSettings = ServerSettings()
+    store: StoreSettings = StoreSettings()
+    wecom: WeComSettings = WeComSettings()
+    opencode: OpenCodeSettings = OpenCodeSettings()
+    workspaces: WorkspaceSettings = WorkspaceSettings()
+    projects: dict[Word, Project] = {}
+    access: AccessSettings = AccessSettings()
+    chat: ChatSettings = ChatSettings()
+    turn: TurnSettings = TurnSettings()
+    approvals: ApprovalSettings = ApprovalSettings()
+    retention: RetentionSettings = RetentionSettings()
+    files: FileSettings = FileSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take only what ``load_settings`` hands over: it knows which variable a mistake came from."""
+        return (init_settings,)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the value of every secret that is set, for the log to hide."""
+        held = (
+            self.server.admin_token,
+            self.wecom.bot.token,
+            self.wecom.bot.aes_key,
+            self.opencode.password,
+        )
+        return tuple(secret.get_secret_value() for secret in held if secret is not None)
+
+
+def catalogue() -> tuple[Entry, ...]:
+    """Return every setting with its variable, default and shape, in the order of the models."""
+    return tuple(entries(Settings))
+
+
+def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Build the settings from a TOML file, if there is one, and the environment above it.
+
+    Raises ``SettingsError``, which holds every mistake of both.
+    """
+    known = catalogue()
+    values, problems = read_file(path)
+    for name in values.keys() - Settings.model_fields.keys():
+        del values[name]
+        problems.append(unknown(name, known))
+    given, more = read_environment(environ, known)
+    overlay(values, given)
+    problems += [*more, *half_a_bot(values, known), *many_projects(values)]
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as exc:
+        problems += explain(exc, known, given)
+        raise SettingsError(problems) from None  # the cause could show what a secret holds
+    if problems:
+        raise SettingsError(problems)
+    return _resolved(settings)
+
+
+def _resolved(settings: Settings) -> Settings:
+    """Fill in what depends on the data folder, and let WeCom's API be among the allowed hosts."""
+    data_dir = settings.server.data_dir.absolute()
+    root = settings.workspaces.root
+    if root.parts[:1] == (DATA_DIR,):
+        root = data_dir.joinpath(*root.parts[1:])
+    url = settings.store.url.replace(DATA_DIR, str(data_dir))
+    api = urlsplit(settings.wecom.api_url).hostname or ""
+    hosts = tuple(dict.fromkeys((api, *settings.wecom.allowed_hosts)))
+    return settings.model_copy(
+        update={
+            "server": settings.server.model_copy(update={"data_dir": data_dir}),
+            "store": settings.store.model_copy(update={"url": url}),
+            "wecom": settings.wecom.model_copy(update={"allowed_hosts": hosts}),
+            "workspaces": settings.workspaces.model_copy(update={"root": root}),
+        }
+    )
