@@ -1,0 +1,1 @@
+"""Numbered files, each applied once; never edited once they are released."""

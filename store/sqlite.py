@@ -1,0 +1,172 @@
+"""SQLite behind the seam: one writer that shares commits, one reader that never waits for it."""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
+
+from store.connection import PRIMARY, Connection, rows_of, translated
+from store.database import Queries, Row, Statement, Value
+from store.errors import StoreBroken, StoreDamaged, StoreUnusable
+from store.lock import Lock
+from store.writer import Writer
+
+OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
+CHECKED_BYTES = 64_000_000
+WAL = "PRAGMA journal_mode = WAL"
+SETTINGS = """
+    PRAGMA synchronous = FULL;
+    PRAGMA fullfsync = ON;
+    PRAGMA checkpoint_fullfsync = ON;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA journal_size_limit = 67108864;
+"""
+
+
+class SqliteDatabase:
+    """One SQLite file, open. ``open_sqlite`` makes it."""
+
+    def __init__(
+        self, path: Path, lock: Lock, writer: Connection, reader: Connection, gate: Writer
+    ) -> None:
+        self._path = path
+        self._lock = lock
+        self._connections = (reader, writer)
+        self._reader = reader
+        self._writer = gate
+
+    @property
+    def backlog(self) -> int:
+        """How many writes wait for their turn."""
+        return self._writer.backlog
+
+    async def write(self, *statements: Statement) -> list[list[Row]]:
+        """Run the statements, all or none; shares a commit with what else comes now."""
+        return await self._writer.write(*statements)
+
+    def transaction(self) -> AbstractAsyncContextManager[Queries]:
+        """Have the writer to oneself."""
+        return self._writer.transaction()
+
+    async def fetch_one(self, sql: str, *args: Value) -> Row | None:
+        """Return the first row of what is committed, or None."""
+        rows = await self.fetch_all(sql, *args)
+        return rows[0] if rows else None
+
+    async def fetch_all(self, sql: str, *args: Value) -> list[Row]:
+        """Return every row of what is committed."""
+        try:
+            return await translated(self._reader.put(lambda sqlite: rows_of(sqlite, sql, args)))
+        except StoreBroken as exc:
+            self._writer.note(exc)
+            raise
+
+    def health(self) -> dict[str, str | int | bool]:
+        """Return the file, its size and that of its write-ahead log, and how the disk behaves."""
+        wal = self._path.with_name(self._path.name + "-wal")
+        return {
+            "path": str(self._path),
+            "bytes": _size(self._path),
+            "wal_bytes": _size(wal),
+            "backlog": self.backlog,
+            "full": self._writer.full,
+            "broken": self._writer.broken is not None,
+        }
+
+    async def close(self) -> None:
+        """Write what waits, close both connections and free the lock."""
+        await self._writer.close()
+        await _close(*self._connections)
+        self._lock.free()
+
+
+async def open_sqlite(path: Path, on_broken: Callable[[StoreBroken], None]) -> SqliteDatabase:
+    """Open the file, or make it. Raises ``StoreUnusable`` with a sentence when it must not be used."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise StoreUnusable(f"Python's SQLite is {sqlite3.sqlite_version}; {oldest} is needed.")
+    lock = Lock(path.with_name(path.name + ".lock"))
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.take()
+        _make(path)
+    except OSError as exc:
+        lock.free()
+        raise StoreUnusable(f"The database {path} cannot be opened: {exc.strerror}.") from exc
+    writer, reader = Connection(path), Connection(path)
+    try:
+        await _open(writer, path, partial(_prepare_writer, path))
+        await _open(reader, path, _prepare_reader)
+    except BaseException:
+        await _close(reader, writer)
+        lock.free()
+        raise
+    return SqliteDatabase(path, lock, writer, reader, Writer(writer, on_broken))
+
+
+def _make(path: Path) -> None:
+    """Make the file for us alone; what SQLite puts beside it gets the same mode."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the name of a new file is durable only with its folder
+        finally:
+            os.close(folder)
+
+
+async def _open(
+    connection: Connection, path: Path, prepare: Callable[[sqlite3.Connection], None]
+) -> None:
+    try:
+        _ = await connection
+        await connection.put(prepare)
+    except sqlite3.DatabaseError as exc:
+        raise _unusable(path, exc) from exc
+
+
+def _unusable(path: Path, exc: sqlite3.DatabaseError) -> StoreUnusable:
+    if exc.sqlite_errorcode & PRIMARY in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return _damaged(path, str(exc))
+    return StoreUnusable(f"The database {path} cannot be opened: {exc}.")
+
+
+def _damaged(path: Path, what: str) -> StoreDamaged:
+    return StoreDamaged(
+        f"The database {path} is damaged ({what}). Restore a backup of it, or move it and the "
+        "files beside it away to begin with an empty one."
+    )
+
+
+def _prepare_writer(path: Path, sqlite: sqlite3.Connection) -> None:
+    if path.stat().st_size <= CHECKED_BYTES:  # a larger one would delay the start by seconds
+        found = sqlite.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise _damaged(path, found)
+    tables = {name for (name,) in sqlite.execute("SELECT name FROM sqlite_schema")}
+    if tables and "schema_versions" not in tables:
+        raise StoreDamaged(f"The database {path} is not one of this service.")
+    mode = sqlite.execute(WAL).fetchone()[0]
+    if mode != "wal":
+        raise StoreUnusable(f"The file system of {path} cannot hold a write-ahead log ({mode}).")
+    sqlite.executescript(SETTINGS)
+
+
+def _prepare_reader(sqlite: sqlite3.Connection) -> None:
+    sqlite.execute("PRAGMA query_only = ON")
+
+
+async def _close(*connections: Connection) -> None:
+    for connection in connections:
+        with contextlib.suppress(sqlite3.Error):  # all that was promised is on the disk by now
+            await connection.close()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

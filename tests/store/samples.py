@@ -1,0 +1,89 @@
+"""Rows to begin with, as short as a test can say them."""
+
+from dataclasses import replace
+
+from store.records import NewAsk, NewChat, NewDelivery, NewInbound, NewTurn
+
+CHAT = "wecom:direct:zhangsan"
+
+
+def a_chat(key=CHAT, *, language="zh", at=1000):
+    return NewChat(key, "wecom", "direct", key.rpartition(":")[2], "", language, at)
+
+
+def an_inbound(message="m1", *, chat=CHAT, kind="prompt", reply_url="https://u", at=1000, **fields):
+    new = NewInbound(
+        message=message,
+        chat=chat,
+        sender="zhangsan",
+        kind=kind,
+        name="",
+        body="",
+        stream=f"stream-{message}",
+        shown="",
+        finished=False,
+        reply_url=reply_url,
+        received_at=at,
+    )
+    return replace(new, **fields)
+
+
+def a_turn(message="m1", *, chat=CHAT, text="修好测试", at=1000, **fields):
+    new = NewTurn(
+        message=message,
+        chat=chat,
+        sender="zhangsan",
+        kind="prompt",
+        text=text,
+        quote="",
+        attachments="[]",
+        language="zh",
+        forced=False,
+        bubble=True,
+        retry_of=None,
+        created_at=at,
+    )
+    return replace(new, **fields)
+
+
+def a_delivery(turn=1, *, chat=CHAT, body="done", at=2000):
+    return NewDelivery(chat, turn, "m1", body, "footer", "more", at)
+
+
+def an_ask(ask="per_1", *, code="k7", chat=CHAT, turn=1, expires_at=9000, **fields):
+    new = NewAsk(
+        id=ask,
+        code=code,
+        chat=chat,
+        turn=turn,
+        session="ses_1",
+        directory="/w",
+        kind="permission",
+        body="{}",
+        asked_at=1000,
+        expires_at=expires_at,
+    )
+    return replace(new, **fields)
+
+
+async def accept(store, message="m1", *, chat=CHAT, at=1000, **fields):
+    """Let a message with its turn arrive; return what it became."""
+    return await store.inbox.accept(
+        an_inbound(message, chat=chat, at=at),
+        a_chat(chat, at=at),
+        a_turn(message, chat=chat, at=at, **fields),
+    )
+
+
+async def end(store, n, *, state="done", answer="fine", at=2000, delivery=None):
+    return await store.turns.end(
+        n,
+        state=state,
+        outcome="answered",
+        reason="",
+        stopped_by="",
+        answer=answer,
+        footer="f",
+        at=at,
+        delivery=delivery,
+    )
