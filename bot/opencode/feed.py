@@ -1,0 +1,272 @@
+"""The one subscription to what OpenCode does, handed out by session."""
+
+import asyncio
+import contextlib
+import random
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Literal
+
+import aiohttp
+import structlog
+
+from bot.clock import Clock, now_ms
+from bot.errors import OpenCodeUnavailable
+from bot.opencode.events import (
+    Disposed,
+    Event,
+    FileEdited,
+    Heartbeat,
+    PartDelta,
+    PartUpdated,
+    SessionCreated,
+    parse,
+)
+from bot.opencode.fields import text
+from bot.opencode.model import Session, ToolPart
+from bot.opencode.stream import Splitter
+
+log = structlog.get_logger()
+
+PATH = "/global/event"
+BEAT_S = 10.0  # how often the server says that it lives
+BEATS = 3.1  # so many without a byte, once one was heard, and the connection is dead
+QUIET_S = 45.0  # the same for a server that was not heard beating
+CONNECT_S = 5.0
+RETRY_S = 0.2  # before the first attempt to connect again; doubles
+RETRY_LIMIT_S = 5.0
+QUEUE_LIMIT = 4096  # items a follower may lag behind
+BUFFER = 256 * 1024  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Events were missed: read the truth from the server."""
+
+    why: Literal["reconnected", "overflow", "disposed"]
+
+
+Index = dict[str, list["Following"]]
+
+
+class Following:
+    """A follower's end of the feed: the events of a session and of its sub-agents, in order.
+
+    Events that name no session but a directory come when it is ``directory``. A follower that
+    lags too far behind loses what waits for it, and gets one ``Gap`` instead.
+    """
+
+    def __init__(self, session: str, directory: str = "", index: Index | None = None) -> None:
+        self.session = session
+        self.directory = directory
+        self.sessions: set[str] = set()
+        self.overflows = 0
+        self._index: Index = {} if index is None else index
+        self._queue: deque[Event | Gap] = deque()
+        self._arrived = asyncio.Event()
+        self.adopt(session)
+
+    def adopt(self, session: str) -> None:
+        """Follow a sub-agent's session, too."""
+        if session not in self.sessions:
+            self.sessions.add(session)
+            self._index.setdefault(session, []).append(self)
+
+    def leave(self) -> None:
+        """Follow nothing any more."""
+        for session in self.sessions:
+            followers = self._index[session]
+            followers.remove(self)
+            if not followers:
+                del self._index[session]
+        self.sessions.clear()
+
+    def put(self, item: Event | Gap) -> None:
+        """Take in what the feed hands over."""
+        if len(self._queue) >= QUEUE_LIMIT:
+            self.overflows += 1
+            self._queue.clear()
+            self._queue.append(Gap("overflow"))
+            log.warning("feed.overflowed", session=self.session)
+        self._queue.append(item)
+        self._arrived.set()
+
+    async def next(self, timeout_s: float) -> Event | Gap | None:
+        """Return what came next, or None when nothing did in time."""
+        if not self._queue and timeout_s > 0:
+            self._arrived.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._arrived.wait()
+        return self._queue.popleft() if self._queue else None
+
+
+class Feed:
+    """Holds the subscription, and connects again whenever it breaks or falls silent.
+
+    What happened while it was down is lost: OpenCode repeats nothing. Every follower then
+    finds a ``Gap`` among its events.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        username: str,
+        password: str,
+        *,
+        clock: Clock = now_ms,
+        beat_s: float = BEAT_S,
+        quiet_s: float = QUIET_S,
+        retry_s: float = RETRY_S,
+    ) -> None:
+        self.connections = 0
+        self.events = 0
+        self.duplicates = 0
+        self.last_event_at = 0
+        self._url = url.rstrip("/") + PATH
+        self._headers = {"accept": "text/event-stream", "accept-encoding": "identity"}
+        if password:
+            self._headers["authorization"] = aiohttp.encode_basic_auth(username, password)
+        self._clock = clock
+        self._beat_s = beat_s
+        self._quiet_s = quiet_s
+        self._retry_s = retry_s
+        self._index: Index = {}
+        self._followers: list[Following] = []
+        self._splitter = Splitter()
+        self._connected = asyncio.Event()
+        self._beating = False
+        self._told = False
+        self._unreadable = 0
+
+    @property
+    def connected(self) -> bool:
+        """Whether events come in."""
+        return self._connected.is_set()
+
+    @property
+    def reconnects(self) -> int:
+        """How often the subscription had to be made again."""
+        return max(0, self.connections - 1)
+
+    @property
+    def skipped(self) -> int:
+        """How many frames were unreadable or too long."""
+        return self._unreadable + self._splitter.dropped
+
+    async def wait_connected(self) -> None:
+        """Return once events come in; the caller sets the limit."""
+        await self._connected.wait()
+
+    @contextlib.contextmanager
+    def follow(self, session: str, directory: str = "") -> Iterator[Following]:
+        """Follow a session from now on. Begin before what you want to see happens."""
+        following = Following(session, directory, self._index)
+        self._followers.append(following)
+        try:
+            yield following
+        finally:
+            self._followers.remove(following)
+            following.leave()
+
+    async def run(self) -> None:
+        """Keep the subscription for as long as the service lives."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S)
+        async with aiohttp.ClientSession(timeout=timeout, read_bufsize=BUFFER) as http:
+            delay_s = self._retry_s
+            while True:
+                self._beating = False
+                try:
+                    await self._subscribe(http)
+                finally:
+                    self._connected.clear()
+                if self._beating:  # it lived: this is no server that hangs up at once
+                    delay_s = self._retry_s
+                await asyncio.sleep(delay_s * random.uniform(0.5, 1))  # noqa: S311  # spreads load
+                delay_s = min(delay_s * 2, RETRY_LIMIT_S)
+
+    async def _subscribe(self, http: aiohttp.ClientSession) -> None:
+        """Read the stream until it breaks, ends or falls silent."""
+        try:
+            async with asyncio.timeout(self._quiet_s) as silence:
+                async with http.get(self._url, headers=self._headers) as response:
+                    _must_be_events(response)
+                    await self._read(response, silence)
+            self._lost("ended")
+        except (aiohttp.ClientError, OSError, OpenCodeUnavailable) as exc:
+            self._lost(repr(exc))
+
+    async def _read(self, response: aiohttp.ClientResponse, silence: asyncio.Timeout) -> None:
+        loop = asyncio.get_running_loop()
+        self._splitter.restart()
+        async for piece in response.content.iter_any():
+            for frame in self._splitter.feed(piece):
+                self._take(frame)
+            limit_s = BEATS * self._beat_s if self._beating else self._quiet_s
+            silence.reschedule(loop.time() + limit_s)
+
+    def _take(self, frame: bytes) -> None:
+        try:
+            event = parse(frame)
+        except ValueError:
+            self._unreadable += 1
+            log.debug("event.skipped", bytes=len(frame))
+            return
+        if event is None:
+            self.duplicates += 1
+            return
+        if not self.connected:
+            self._up()
+        self.events += 1
+        self.last_event_at = self._clock()
+        self._hand_out(event)
+
+    def _hand_out(self, event: Event) -> None:
+        match event:
+            case PartDelta():
+                pass
+            case Heartbeat():
+                self._beating = True
+            case SessionCreated(info=Session(id=child, parent=parent)):
+                self._adopt(parent, child)
+            case PartUpdated(session=parent, part=ToolPart(tool="task", metadata=metadata)):
+                self._adopt(parent, text(metadata, "sessionId"))
+            case Disposed(directory=directory):
+                self._tell(directory, Gap("disposed"))
+            case FileEdited(directory=directory):
+                self._tell(directory, event)
+        for follower in self._index.get(event.session, ()):
+            follower.put(event)
+
+    def _adopt(self, parent: str, child: str) -> None:
+        """Let those who follow a session follow its sub-agent's, too."""
+        if child:
+            for follower in tuple(self._index.get(parent, ())):
+                follower.adopt(child)
+
+    def _tell(self, directory: str, item: Event | Gap) -> None:
+        """Hand out what names no session: to those who work there, to all without a directory."""
+        for follower in self._followers:
+            if directory in ("", follower.directory):
+                follower.put(item)
+
+    def _up(self) -> None:
+        self.connections += 1
+        self._told = False
+        self._connected.set()
+        log.info("feed.connected", connections=self.connections)
+        self._tell("", Gap("reconnected"))
+
+    def _lost(self, error: str) -> None:
+        """Say it once; the attempts that follow are for a developer."""
+        report = log.debug if self._told else log.warning
+        self._told = True
+        report("feed.lost", error=error)
+
+
+def _must_be_events(response: aiohttp.ClientResponse) -> None:
+    """Refuse what is no event stream; an unknown path is answered 200 with a web page."""
+    if response.status != HTTPStatus.OK or response.content_type != "text/event-stream":
+        raise OpenCodeUnavailable(f"{PATH}: {response.status} {response.content_type}")

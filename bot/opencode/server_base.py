@@ -1,0 +1,87 @@
+"""What both kinds of OpenCode server have in common: a state that others can wait for."""
+
+import asyncio
+import contextlib
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import structlog
+
+from bot.background import Background
+from bot.clock import Clock
+from bot.opencode.probe import Address, warning_about
+
+log = structlog.get_logger()
+
+State = Literal["starting", "ready", "down"]
+
+
+class Server(ABC):
+    """Where the client connects.
+
+    ``warning``: its version is one that we have not been tested with; ``refused``: a sentence
+    that says why it cannot be used as it is, and the mend; ``since``: when ``state`` changed.
+    """
+
+    managed: bool
+
+    def __init__(self, background: Background, clock: Clock) -> None:
+        self.state: State = "starting"
+        self.version = ""
+        self.warning: str | None = None
+        self.refused: str | None = None
+        self.restarts = 0
+        self.since = clock()
+        self._background = background
+        self._clock = clock
+        self._is_ready = asyncio.Event()
+        self._stopping = asyncio.Event()
+
+    @property
+    @abstractmethod
+    def address(self) -> Address:
+        """Return its URL and how to log in; stays the same for as long as the service runs."""
+
+    @property
+    @abstractmethod
+    def pid(self) -> int | None:
+        """Return the process of a managed server while it runs."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Begin to bring it up, or to look for it, in the background."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """End what is ours."""
+
+    async def wait_ready(self, limit_s: float) -> bool:
+        """Wait until the server can be used, at most ``limit_s``; tell whether it can."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._is_ready.wait()
+        return self._is_ready.is_set()
+
+    def _ready(self, version: str) -> None:
+        self.version, self.warning, self.refused = version, warning_about(version), None
+        if self.state != "ready":
+            self.since = self._clock()
+            log.info("opencode.ready", version=version, managed=self.managed, pid=self.pid)
+            if self.warning:
+                log.warning("opencode.unproved", version=version)
+        self.state = "ready"
+        self._is_ready.set()
+
+    def _down(self, refused: str | None = None) -> None:
+        if refused and refused != self.refused:
+            log.error("opencode.refused", reason=refused)
+        if self.state != "down":
+            self.since = self._clock()
+        self.state, self.refused = "down", refused
+        self._is_ready.clear()
+
+    async def _pause(self, limit_s: float) -> None:
+        """Wait, but not for longer than the service runs."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._stopping.wait()

@@ -1,0 +1,101 @@
+"""An OpenCode server that somebody else runs: looked for, examined, looked after."""
+
+from http import HTTPStatus
+from pathlib import Path
+
+import structlog
+
+from bot.background import Background
+from bot.clock import Clock, now_ms
+from bot.errors import OpenCodeError, OpenCodeUnavailable
+from bot.opencode.probe import Address, Probe, refusal_of
+from bot.opencode.server_base import Server
+
+log = structlog.get_logger()
+
+LOOK_WHILE_DOWN_S = 3.0
+LOOK_WHILE_READY_S = 15.0
+
+
+class ExternalServer(Server):
+    """A server that somebody else runs. It must see ``shared``, a folder of ours, at its path.
+
+    With None for it, that is not looked at.
+    """
+
+    managed = False
+
+    def __init__(
+        self,
+        url: str,
+        username: str,
+        password: str,
+        background: Background,
+        clock: Clock = now_ms,
+        *,
+        shared: Path | None = None,
+    ) -> None:
+        super().__init__(background, clock)
+        self._address = Address(url, username, password)
+        self._shared = shared
+        self._known = ""
+
+    @property
+    def address(self) -> Address:
+        """Return its URL and how to log in."""
+        return self._address
+
+    @property
+    def pid(self) -> int | None:
+        """Return None: its process is not ours."""
+        return None
+
+    async def start(self) -> None:
+        """Begin to look for it, again and again."""
+        self._background.start(self._run(), name="opencode.watch")
+
+    async def stop(self) -> None:
+        """Stop looking; the server runs on."""
+        self._stopping.set()
+
+    async def _run(self) -> None:
+        async with Probe(self._address) as probe:
+            while not self._stopping.is_set():
+                await self._look(probe)
+                ready = self.state == "ready"
+                await self._pause(LOOK_WHILE_READY_S if ready else LOOK_WHILE_DOWN_S)
+
+    async def _look(self, probe: Probe) -> None:
+        try:
+            version = await probe.version()
+            if version != self._known or self.state != "ready":
+                refused = await self._examine(probe, version)
+                if refused:
+                    self._down(refused)
+                    return
+            self._known = version
+        except OpenCodeUnavailable as exc:
+            if self.state != "down":
+                log.warning("opencode.lost", error=str(exc))
+            self._down()
+        except OpenCodeError as exc:
+            self._down(self._why(exc))
+        else:
+            self._ready(version)
+
+    async def _examine(self, probe: Probe, version: str) -> str | None:
+        refused = refusal_of(version, await probe.lacks(self._shared))
+        if refused or self._shared is None or await probe.shares_disk(self._shared):
+            return refused
+        return (
+            f"OpenCode at {self._address.url} does not see the folder {self._shared}: the service "
+            "and the server must have the workspaces on the same disk at the same paths."
+        )
+
+    def _why(self, exc: OpenCodeError) -> str:
+        if exc.status == HTTPStatus.UNAUTHORIZED:
+            return (
+                f"OpenCode at {self._address.url} does not accept the user name and password; "
+                "set opencode.username and opencode.password to those of the server."
+            )
+        return f"OpenCode at {self._address.url} cannot be used: {exc.message or exc}"

@@ -1,0 +1,286 @@
+"""Our own ``opencode serve`` on loopback: started, watched, restarted, taken over and ended."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from bot.background import Background, restart_delays
+from bot.clock import Clock, now_ms
+from bot.errors import OpenCodeError, OpenCodeUnavailable, StartError
+from bot.opencode import process
+from bot.opencode.binaries import RUNTIME, Candidates, Programs, look
+from bot.opencode.environment import Folders, Launch, Wishes, furnish, plan
+from bot.opencode.files import bound, last_words, size
+from bot.opencode.identity import HOST, Identity, Record, lock
+from bot.opencode.probe import PORT_OPENS_S, Address, Probe, refusal_of
+from bot.opencode.process import Process
+from bot.opencode.server_base import Server
+from config.settings import Settings
+
+log = structlog.get_logger()
+
+USERNAME = "opencode"
+START_LIMIT_S = 60.0
+LOOK_S = 0.2
+STEADY_MS = 60_000  # a server that lived so long starts anew without waiting long
+DISPOSE_LIMIT_S = 5.0
+TERM_LIMIT_S = 3.0
+LEFTOVER_LIMIT_S = 1.0
+JOB_LIMIT_S = 10.0
+LOG_BYTES = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a running server is asked whether it still answers, and how long it may not."""
+
+    every_s: float = 10.0
+    answer_s: float = 10.0
+    misses: int = 3
+
+
+PATIENCE = Patience()
+
+
+class ManagedServer(Server):
+    """A server that we start ourselves, on folders under the data directory.
+
+    One job brings it up, watches it and cleans up behind it; ``stop`` ends what that job left.
+    """
+
+    managed = True
+
+    def __init__(
+        self,
+        settings: Settings,
+        background: Background,
+        clock: Clock = now_ms,
+        *,
+        environ: Mapping[str, str] = os.environ,
+        runtime: Path = RUNTIME,
+        patience: Patience = PATIENCE,
+    ) -> None:
+        super().__init__(background, clock)
+        rules = [rule.model_dump() for rule in settings.opencode.permission]
+        self._wishes = Wishes(rules, project_config=bool(settings.projects))
+        self._folders = Folders.under(settings.server.data_dir)
+        self._environ = environ
+        self._runtime = runtime
+        self._patience = patience
+        self._identity = Identity(0, "", "")
+        self._process: Process | None = None
+        self._held: int | None = None
+        self._logged = 0
+        self._recycling = False
+        self._over = asyncio.Event()
+        self._over.set()
+
+    @property
+    def address(self) -> Address:
+        """Return its URL and how to log in; known once ``start`` has returned."""
+        url = f"http://{HOST}:{self._identity.port}"
+        return Address(url, USERNAME, self._identity.password)
+
+    @property
+    def pid(self) -> int | None:
+        """Return its process while it runs."""
+        return self._process.pid if self._process is not None else None
+
+    async def start(self) -> None:
+        """Begin to bring it up, or to take over the one that a killed service left running.
+
+        Raises ``StartError`` when that can never succeed.
+        """
+        found = look(self._environ, self._runtime)
+        if found.ripgrep is None:
+            log.warning("ripgrep.missing")
+        self._folders.make()
+        self._held = lock(self._folders.lock)
+        self._identity = Identity.load(self._folders.identity)
+        left = Record.load(self._folders.record)
+        if left is None or not left.process.alive:
+            left, self._identity = None, self._identity.with_free_port(self._folders.identity)
+        self._over.clear()
+        self._background.start(self._run(found, left), name="opencode.server")
+
+    async def stop(self) -> None:
+        """End the server, its turns and every command that they started."""
+        self._stopping.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(JOB_LIMIT_S):
+                await self._over.wait()
+        await self._end()
+        self._down()
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+    async def recycle(self) -> bool:
+        """End the server and start it anew, with the user's configuration of now; tell whether it came."""
+        self.state = "starting"
+        self._is_ready.clear()
+        self._recycling = True
+        return await self.wait_ready(START_LIMIT_S)
+
+    async def _run(self, found: Candidates, left: Record | None) -> None:
+        try:
+            programs = await asyncio.to_thread(found.choose, self._folders.home)
+            delays = restart_delays()
+            while not self._stopping.is_set():
+                came_up = self._clock()
+                await self._guarded(programs, left)
+                left = None
+                if self._stopping.is_set():
+                    return
+                await self._end()
+                if self._recycling:
+                    continue
+                self.restarts += 1
+                steady = self._clock() - came_up > STEADY_MS
+                delays = restart_delays() if steady else delays
+                await self._pause(next(delays))
+        finally:
+            self._over.set()
+
+    async def _guarded(self, programs: Programs, left: Record | None) -> None:
+        """Live one life of the server; however it ends, say so."""
+        try:
+            await self._live(programs, left)
+        except (StartError, OpenCodeError) as exc:
+            self._down(f"OpenCode cannot work as it is set up: {_words(exc)}")
+        except (OpenCodeUnavailable, OSError) as exc:
+            log.warning("opencode.failed", error=str(exc), output=str(self._folders.log))
+            self._down()
+
+    async def _live(self, programs: Programs, left: Record | None) -> None:
+        launch = plan(
+            self._folders,
+            programs,
+            self._environ,
+            self._wishes,
+            self.address,
+            self._identity.mark,
+        )
+        if left is not None and await self._adopts(left, launch):
+            self._process = left.process
+        else:
+            await asyncio.to_thread(self._make_room, left)
+            await asyncio.to_thread(furnish, self._folders, self._environ, launch)
+            self._spawn(launch)
+        async with Probe(self.address) as probe:
+            await self._serve(probe)
+
+    async def _serve(self, probe: Probe) -> None:
+        version = await self._answers(probe)
+        if version is None:
+            return
+        missing = await probe.lacks(self._folders.empty)
+        if refused := refusal_of(version, missing):
+            raise StartError(refused)
+        self._recycling = False
+        self._ready(version)
+        await self._watch(probe)
+
+    async def _adopts(self, left: Record, launch: Launch) -> bool:
+        """Tell whether the server that was left running is the one that we would start."""
+        if left.fingerprint != launch.fingerprint:
+            return False
+        try:
+            async with Probe(self.address) as probe:
+                await probe.version()
+        except (OpenCodeError, OpenCodeUnavailable):
+            return False
+        log.info("opencode.adopted", pid=left.process.pid)
+        return True
+
+    def _make_room(self, left: Record | None) -> None:
+        """End what a killed service left behind: never two servers on the same data."""
+        kin = process.family(left.process.pid) if left is not None else []
+        if left is not None:
+            process.end_group(left.process, TERM_LIMIT_S)
+        ended = process.end([*kin, *process.marked(self._identity.variable)], LEFTOVER_LIMIT_S)
+        if left is not None or ended:
+            log.warning("opencode.cleared", processes=ended + (left is not None))
+
+    def _spawn(self, launch: Launch) -> None:
+        # No await between the look and the record: a stop finds either nothing or the process.
+        if self._stopping.is_set():
+            return
+        self._logged = size(launch.log)
+        self._process = process.spawn(launch.argv, launch.environ, launch.folder, launch.log)
+        Record(self._process, launch.fingerprint).keep(self._folders.record)
+        log.info("opencode.started", pid=self._process.pid, port=self._identity.port)
+
+    async def _answers(self, probe: Probe) -> str | None:
+        """Return the server's version as soon as it answers; None when we are to stop."""
+        deadline = self._clock() + START_LIMIT_S * 1_000
+        while not self._stopping.is_set():
+            if not self._lives:
+                words = last_words(self._folders.log, self._logged)
+                raise StartError(words or "it ended while it was starting, without a word")
+            with contextlib.suppress(OpenCodeUnavailable):
+                return await probe.version(PORT_OPENS_S)
+            if self._clock() > deadline:
+                raise OpenCodeUnavailable("the server does not answer")
+            await asyncio.sleep(LOOK_S)
+        return None
+
+    async def _watch(self, probe: Probe) -> None:
+        """Return when the server is over, does not answer any more, or is to end."""
+        misses = 0
+        while misses < self._patience.misses:
+            if await self._ends_within(self._patience.every_s):
+                return
+            try:
+                await probe.version(self._patience.answer_s)
+                misses = 0
+            except OpenCodeUnavailable:
+                misses += 1
+            await asyncio.to_thread(bound, self._folders.log, LOG_BYTES)
+        log.error("opencode.hung", pid=self.pid)
+
+    async def _ends_within(self, limit_s: float) -> bool:
+        deadline = asyncio.get_running_loop().time() + limit_s
+        while asyncio.get_running_loop().time() < deadline:
+            if self._recycling or self._stopping.is_set():
+                return True
+            if not self._lives:
+                log.error("opencode.died", pid=self.pid, output=str(self._folders.log))
+                return True
+            await asyncio.sleep(LOOK_S)
+        return False
+
+    @property
+    def _lives(self) -> bool:
+        if self._process is None:
+            return False
+        process.reap(self._process.pid)
+        return self._process.alive
+
+    async def _end(self) -> None:
+        """End the server and its family; every turn is aborted first, as far as it listens."""
+        if not self._recycling:
+            self._down(self.refused)
+        if self._lives:
+            async with Probe(self.address) as probe:
+                await probe.dispose(DISPOSE_LIMIT_S)
+        ended, self._process = self._process, None
+        await asyncio.to_thread(self._finish, ended)
+
+    def _finish(self, ended: Process | None) -> None:
+        kin = process.family(ended.pid) if ended is not None else []
+        if ended is not None:
+            process.end_group(ended, TERM_LIMIT_S)
+        count = process.end([*kin, *process.marked(self._identity.variable)], LEFTOVER_LIMIT_S)
+        self._folders.record.unlink(missing_ok=True)
+        if ended is not None:
+            log.info("opencode.ended", pid=ended.pid, leftovers=count)
+
+
+def _words(exc: Exception) -> str:
+    return exc.message or str(exc) if isinstance(exc, OpenCodeError) else str(exc)
