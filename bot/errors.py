@@ -1,0 +1,99 @@
+"""What can go wrong, as a tree.
+
+Error
+├── UserError            the sender can mend it; its text is shown in the chat
+├── PeerError            a service failed us
+│   ├── OpenCodeError        it answered with an error
+│   │   └── SessionGone          the session is unknown to the server
+│   ├── OpenCodeUnavailable  no answer, or none that we can read: it may have acted all the same
+│   └── WeComError           WeCom refused a call
+├── BadEnvelope          a callback that is not WeCom's, or not whole
+└── StartError           the service cannot start; its text says why and what to do
+
+StoreError (``store.errors``, which stands below and has its own root)
+├── StoreFull            no space: nothing was written, a later try may succeed
+├── StoreBroken          an I/O error: nothing can be promised any more, the process must end
+└── StoreUnusable        the store cannot be opened
+"""
+
+from bot.texts import Text
+from store.errors import StoreBroken, StoreError, StoreFull
+
+__all__ = [
+    "BadEnvelope",
+    "Error",
+    "OpenCodeError",
+    "OpenCodeUnavailable",
+    "PeerError",
+    "SessionGone",
+    "StartError",
+    "StoreBroken",
+    "StoreError",
+    "StoreFull",
+    "UserError",
+    "WeComError",
+]
+
+
+class Error(Exception):
+    """The root of everything that ``bot``, ``handlers`` and ``commands`` raise by intent."""
+
+
+class UserError(Error):
+    """A mistake or a limit that the sender can do something about."""
+
+    def __init__(self, text: Text, **facts: object) -> None:
+        super().__init__(text.en)
+        self.text = text
+        self.facts = facts
+
+
+class PeerError(Error):
+    """A service that we depend on failed us."""
+
+
+class OpenCodeError(PeerError):
+    """OpenCode answered with an error.
+
+    ``status`` is the HTTP status, ``name`` OpenCode's name of the error
+    (``NotFoundError`` …, empty when it gave none), ``message`` its words.
+    """
+
+    def __init__(self, status: int, path: str, *, name: str = "", message: str = "") -> None:
+        super().__init__(f"{path}: {status} {name} {message}".strip())
+        self.status = status
+        self.path = path
+        self.name = name
+        self.message = message
+
+
+class SessionGone(OpenCodeError):
+    """The session does not exist on the server (any more)."""
+
+
+class OpenCodeUnavailable(PeerError):
+    """OpenCode gave no answer: not reachable, cut off, too slow, or not OpenCode at all.
+
+    ``sent`` is False when the request certainly did not reach it.
+    """
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class WeComError(PeerError):
+    """WeCom refused a call; ``code`` is its ``errcode``, or the HTTP status below zero."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(f"{code} {message}")
+        self.code = code
+        self.message = message
+
+
+class BadEnvelope(Error):
+    """A sealed message that we must not believe. Says what was wrong, never what was in it."""
+
+
+class StartError(Error):
+    """The service cannot start. The message is a sentence for the operator, with the mend."""

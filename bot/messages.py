@@ -1,0 +1,128 @@
+"""What travels between an edge and the engine: chats, messages, replies."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from bot.texts import Language
+
+ChatKind = Literal["direct", "group"]
+AttachmentKind = Literal["image", "file", "video", "voice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A direct or group conversation on one platform.
+
+    ``member`` is set where each person of a group has a session of their own
+    (``chat.group_session = "per_user"``), and empty everywhere else.
+    """
+
+    platform: str
+    kind: ChatKind
+    id: str
+    member: str = ""
+
+    @property
+    def key(self) -> str:
+        """The name of the chat in the store, the lanes and the logs."""
+        key = f"{self.platform}:{self.kind}:{self.id}"
+        return f"{key}:{self.member}" if self.member else key
+
+    @property
+    def is_group(self) -> bool:
+        """Whether more than one person reads along."""
+        return self.kind == "group"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A medium that came with a message, not fetched yet."""
+
+    kind: AttachmentKind
+    url: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """What a person sent. ``text`` has no mention in front; ``received_at`` is Unix milliseconds.
+
+    ``quote`` is the text of the message that the person quoted, empty without one.
+    ``reply_url`` is a single-use address for one late reply, empty where there is none.
+    """
+
+    id: str
+    chat: Chat
+    sender: str
+    text: str
+    received_at: int
+    attachments: tuple[Attachment, ...] = ()
+    quote: str = ""
+    reply_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformEvent:
+    """Something that happened on the platform and is no message; ``body`` is its JSON as it came."""
+
+    id: str
+    kind: str
+    chat: Chat | None
+    sender: str
+    body: str
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A final answer as the engine hands it to a platform, of any length.
+
+    A platform that must cut ``body`` to its limit shows ``more`` (how to read the
+    rest) behind the cut, and ``footer`` last in every case.
+    """
+
+    body: str
+    footer: str = ""
+    more: str = ""
+
+
+class ReplyStream(Protocol):
+    """One visible reply that grows until it is finished."""
+
+    def update(self, markdown: str) -> None:
+        """Show the turn so far; may be dropped, since the next update supersedes it.
+
+        Called at least every 30 s while a turn runs, so that deadlines are seen.
+        """
+
+    async def notify(self, markdown: str) -> None:
+        """Say what must not wait for the end (an approval that is needed).
+
+        Does nothing while the bubble is open: the updates show it there.
+        """
+
+    async def finish(self, answer: Answer) -> None:
+        """Bring the turn's final answer, which the store keeps as a delivery, to the chat.
+
+        Returns once it was brought there, or once it has to wait for the chat's next
+        contact; ``store.deliveries`` says which.
+        """
+
+
+class Replies(Protocol):
+    """How a platform lets the engine answer."""
+
+    def reply_to(
+        self,
+        turn: int,
+        message: str,
+        chat: str,
+        *,
+        bubble: bool,
+        received_at: int,
+        language: Language,
+    ) -> ReplyStream:
+        """Return the reply stream of a turn; ``bubble``: its message's bubble was left open for it."""
+
+    async def deliver(self, delivery: int) -> None:
+        """Bring a kept delivery (its id) by whatever way is open now; it stays due without one."""

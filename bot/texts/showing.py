@@ -1,0 +1,39 @@
+"""What the commands say about files and people."""
+
+from bot.texts import Text
+
+FILES_HEAD = Text(zh="📁 {turn} 改了 {count} 个文件：", en="📁 {turn} changed {count} files:")
+FILES_NONE = Text(zh="{turn} 没有改动文件。", en="{turn} changed no files.")
+FILES_MORE = Text(zh="…… 另有 {count} 个", en="… and {count} more")
+FILES_RUNNING = Text(
+    zh="#{n} 还没有结束，改动要等它完成。/status 查看进展。",
+    en="#{n} has not ended yet; its changes are known when it has. /status shows how far it is.",
+)
+DELETED = Text(zh="已删除", en="deleted")
+NO_LINKS = Text(
+    zh="没有链接：管理员还没有设置 server.public_url。",
+    en="No links: the administrator has not set server.public_url.",
+)
+PAGE = Text(zh="[全部改动]({url})", en="[All changes]({url})")
+DIFF_HEAD = Text(zh="📝 {turn} 的改动：", en="📝 What {turn} changed:")
+DIFF_NONE = Text(
+    zh="{turn} 的改动里没有可显示的文字差异。",
+    en="None of the changes of {turn} can be shown as text.",
+)
+DIFF_CUT = Text(
+    zh="（只显示了一部分，/files {n} 列出全部文件）",
+    en="(Only a part is shown; /files {n} lists all files)",
+)
+
+WHOAMI = Text(zh="你的 ID：{sender}\n角色：{role}", en="Your id: {sender}\nRole: {role}")
+WHOAMI_CHAT = Text(zh="聊天：{chat}", en="Chat: {chat}")
+ROLES = {
+    "admin": Text(zh="管理员", en="administrator"),
+    "maintainer": Text(zh="维护者", en="maintainer"),
+    "member": Text(zh="成员", en="member"),
+    "": Text(zh="还没有使用权限", en="not admitted"),
+}
+ADMIT = Text(
+    zh='请管理员在 config/bot.toml 的 [access] 里加上：\nmembers = ["{sender}"]\n或设置环境变量：BOT_MEMBERS={sender}\n（已有别人时，加在他们后面；重启服务生效）',
+    en='Ask an administrator to add to [access] in config/bot.toml:\nmembers = ["{sender}"]\nor to the environment: BOT_MEMBERS={sender}\n(behind whoever stands there already; it takes effect with a restart)',
+)

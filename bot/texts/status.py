@@ -1,0 +1,65 @@
+"""What `/status` and `/help` say about the state of things."""
+
+from bot.texts import Text
+
+RUNNING = Text(
+    zh="▸ 正在跑 {turn} · {age} · 第 {steps} 步", en="▸ Running {turn} · {age} · step {steps}"
+)
+DOING = Text(zh="　{doing} · 最近动静 {age} 前", en="  {doing} · last sign of life {age} ago")
+NOTE = Text(zh="　{note}", en="  {note}")
+IDLE = Text(zh="▸ 空闲", en="▸ Idle")
+QUEUE = Text(zh="📥 排队 {count}：{turns}", en="📥 Queue {count}: {turns}")
+QUEUE_EMPTY = Text(zh="📥 没有排队", en="📥 Nothing waits")
+SESSION = Text(
+    zh="💬 会话 {title} · 工作区 {workspace}", en="💬 Session {title} · workspace {workspace}"
+)
+SESSION_NEXT = Text(zh="（下一条消息开新会话）", en="(a new one with the next message)")
+UNTITLED = Text(zh="（无标题）", en="(untitled)")
+AGENT = Text(zh="🤖 智能体 {agent}（{why}）", en="🤖 Agent {agent} ({why})")
+MODEL = Text(zh="🧠 模型 {model}（{why}）", en="🧠 Model {model} ({why})")
+CHOICE_UNKNOWN = Text(
+    zh="🤖 智能体和模型：OpenCode 连不上，暂时查不到",
+    en="🤖 Agent and model: OpenCode cannot be asked now",
+)
+CHOICE_WRONG = Text(zh="⚠️ {problem}", en="⚠️ {problem}")
+PENDING = Text(
+    zh="🔐 待批准：{codes} · /pending", en="🔐 Waiting for a decision: {codes} · /pending"
+)
+WAITING = Text(zh="📬 待领取：{turns} · /result n", en="📬 Answers to fetch: {turns} · /result n")
+LINKS_ON = Text(zh="🔗 文件链接：可用", en="🔗 File links: on")
+LINKS_OFF = Text(
+    zh="🔗 文件链接：没有设置 server.public_url，只列文件名",
+    en="🔗 File links: off, server.public_url is not set",
+)
+SERVER_READY = Text(zh="● OpenCode {version} 正常", en="● OpenCode {version} is up")
+SERVER_STARTING = Text(
+    zh="◐ OpenCode 正在启动，消息会保存并自动执行",
+    en="◐ OpenCode is starting; messages are kept and will run",
+)
+SERVER_DOWN = Text(
+    zh="○ OpenCode 连不上，消息会保存并在恢复后执行",
+    en="○ OpenCode cannot be reached; messages are kept and run when it is back",
+)
+FEED_LOST = Text(
+    zh="　事件流断开，正在用轮询跟进", en="  the event stream is cut, turns are followed by polling"
+)
+WARNING = Text(zh="⚠️ {warning}", en="⚠️ {warning}")
+
+HELP_START = Text(zh="直接说需求即可。", en="Just say what you need.")
+HELP_START_GROUP = Text(zh="直接说需求即可，群里请 @我。", en="Say what you need and @mention me.")
+HELP_RUNNING = Text(
+    zh="▸ 正在跑：{turn} {age}（排队 {count}）", en="▸ Running: {turn} {age} ({count} waiting)"
+)
+HELP_PENDING = Text(zh="▸ 等你决定：{codes}", en="▸ Waiting for a decision: {codes}")
+HELP_WAITING = Text(zh="▸ 待领取：{turns}", en="▸ Answers to fetch: {turns}")
+HELP_MORE = Text(
+    zh="/help {topics}：例子；/help 命令名：说明",
+    en="/help {topics}: examples; /help command: more",
+)
+HELP_TOPIC = Text(zh="【{title}】", en="{title}:")
+HELP_ALIASES = Text(zh="也可写作：{words}", en="Also: {words}")
+HELP_UNKNOWN = Text(
+    zh="没有“{word}”这个主题或命令。{hint}/help 查看全部。E-HELP",
+    en="There is no topic or command “{word}”. {hint}/help lists them all. E-HELP",
+)
+HELP_HINT = Text(zh="是不是 /help {nearest}？", en="Did you mean /help {nearest}? ")
