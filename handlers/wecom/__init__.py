@@ -1,0 +1,112 @@
+"""WeCom (企业微信): the AI bot over its encrypted HTTP callback."""
+
+import hmac
+from collections import Counter
+
+from aiohttp import web
+
+from bot.background import Background
+from bot.clock import Clock
+from bot.messages import Replies
+from bot.texts import Language
+from config.settings import Settings
+from handlers.platform import Acceptor
+from handlers.wecom.bubbles import Bubbles
+from handlers.wecom.callback import Callback
+from handlers.wecom.envelope import Envelope
+from handlers.wecom.late import LateAnswers
+from handlers.wecom.polls import Polls
+from handlers.wecom.replies import CallbackReplies
+from handlers.wecom.timing import Timing
+from handlers.wecom.way_out import WayOut
+from handlers.wecom.wire import Wire
+from store import Store
+
+
+class WeCom:
+    """The AI bot's edge, as the root sees it."""
+
+    def __init__(
+        self, callback: Callback, replies: CallbackReplies, bubbles: Bubbles, late: LateAnswers
+    ) -> None:
+        self._callback = callback
+        self._replies = replies
+        self._bubbles = bubbles
+        self._late = late
+
+    @property
+    def routes(self) -> list[web.RouteDef]:
+        """What the web application serves for it."""
+        return self._callback.routes
+
+    @property
+    def replies(self) -> Replies:
+        """How the engine answers here."""
+        return self._replies
+
+    @property
+    def counts(self) -> Counter[str]:
+        """What came since the start: message, repeat, poll, event, `refused <reason>` and others."""
+        return self._callback.counts
+
+    @property
+    def last_at(self) -> int:
+        """When WeCom called last, in Unix milliseconds; 0 if it never did."""
+        return self._callback.last_at
+
+    @property
+    def open_bubbles(self) -> int:
+        """How many bubbles are not finished."""
+        return self._bubbles.open_count
+
+    async def close(self) -> None:
+        """Keep what is shown and let go of every connection."""
+        await self._bubbles.flush()
+        await self._late.close()
+
+
+def build(
+    settings: Settings,
+    accept: Acceptor,
+    store: Store,
+    background: Background,
+    clock: Clock,
+    *,
+    timing: Timing | None = None,
+) -> WeCom:
+    """Put the edge together and start its one lasting job; needs `wecom.bot.on`."""
+    bot = settings.wecom.bot
+    assert bot.token is not None, "the callback is on"
+    assert bot.aes_key is not None, "the callback is on"
+    timing = timing or Timing()
+    aes_key = bot.aes_key.get_secret_value()
+    bubbles = Bubbles(store, stream_key(aes_key), clock, timing)
+    late = LateAnswers(
+        settings.wecom.allowed_hosts,
+        settings.wecom.api_url,
+        again_after_s=timing.again_after_s,
+    )
+    way_out = WayOut(store, bubbles, late, clock, timing)
+    language: Language = "en" if settings.chat.language == "en" else "zh"
+    callback = Callback(
+        Envelope(bot.token.get_secret_value(), aes_key),
+        Wire(
+            bot_id=bot.bot_id,
+            name=bot.name,
+            per_user=settings.chat.group_session == "per_user",
+        ),
+        accept,
+        store,
+        bubbles,
+        Polls(store, bubbles, clock, timing),
+        clock,
+        language,
+    )
+    background.keep(bubbles.run, name="wecom bubbles")
+    replies = CallbackReplies(store, bubbles, way_out, background, clock, timing)
+    return WeCom(callback, replies, bubbles, late)
+
+
+def stream_key(aes_key: str) -> bytes:
+    """Return the key of bubble ids: secret, and the same before and after a restart."""
+    return hmac.digest(aes_key.encode(), b"stream ids", "sha256")

@@ -1,0 +1,131 @@
+"""Posts one late answer to a ``response_url``: a single-use address that came with a message.
+
+https://developer.work.weixin.qq.com/document/path/101138
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import httpx
+import orjson
+import structlog
+
+from handlers.wecom.wire import markdown_body
+
+log = structlog.get_logger()
+
+HTTPS_PORT = 443
+TIMEOUT_S = 10.0
+ANSWER_BYTES = 64 * 1024
+BUSY = -1  # WeCom: "system busy, try again"
+REDIRECT = 300
+SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a post. ``unsent``: it never left us; ``doubtful``: nobody can tell."""
+
+    kind: Literal["sent", "refused", "unsent", "doubtful"]
+    cause: str = ""
+
+
+class LateAnswers:
+    """Brings Markdown to a ``response_url``, to WeCom's hosts only."""
+
+    def __init__(self, hosts: Iterable[str], api_url: str, *, again_after_s: float) -> None:
+        # A pattern such as `*.myqcloud.com` names stores that anybody can rent: good
+        # enough to fetch a medium from, never to post an answer to.
+        self._hosts = frozenset(host.lower() for host in hosts if "*" not in host)
+        self._api = _origin(httpx.URL(api_url))
+        self._again_after_s = again_after_s
+        self._http = httpx.AsyncClient(
+            timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, http2=False
+        )
+
+    def allows(self, address: str) -> bool:
+        """Tell whether ``address`` is WeCom's: https on an exact host, or the origin of its API."""
+        try:
+            url = httpx.URL(address)
+            if url.userinfo or not url.host:
+                return False
+            scheme, host, port = _origin(url)
+        except (httpx.InvalidURL, ValueError):
+            return False
+        own = scheme == "https" and port == HTTPS_PORT and host in self._hosts
+        return own or (scheme, host, port) == self._api
+
+    async def post(self, address: str, markdown: str) -> Outcome:
+        """Post once; after a doubt once more to the same address, which takes one answer only.
+
+        Whatever that second try says but success leaves a doubt a doubt.
+        """
+        assert self.allows(address), "only addresses that were checked"
+        first = await self._try(address, markdown)
+        if first.kind in {"sent", "refused"}:
+            return first
+        await asyncio.sleep(self._again_after_s)
+        second = await self._try(address, markdown)
+        if second.kind == "sent" or first.kind == "unsent":
+            return second
+        return Outcome("doubtful", f"{first.cause}, then {second.cause}")
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await self._http.aclose()
+
+    async def _try(self, address: str, markdown: str) -> Outcome:
+        request = self._http.build_request(
+            "POST",
+            address,
+            content=markdown_body(markdown),
+            headers={"Content-Type": "application/json"},
+        )
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self._send(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
+            return Outcome("unsent", type(exc).__name__)
+        except (httpx.TransportError, TimeoutError) as exc:
+            return Outcome("doubtful", type(exc).__name__)
+
+    async def _send(self, request: httpx.Request) -> Outcome:
+        response = await self._http.send(request, stream=True)
+        try:
+            if response.status_code >= SERVER_ERROR:
+                return Outcome("doubtful", f"status {response.status_code}")
+            if response.status_code >= REDIRECT:
+                return Outcome("refused", f"status {response.status_code}")
+            return _judge(await _read(response))
+        finally:
+            await response.aclose()
+
+
+async def _read(response: httpx.Response) -> bytes:
+    """Return the body, or as much as an answer of WeCom can have."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > ANSWER_BYTES:
+            break
+    return bytes(body)
+
+
+def _judge(body: bytes) -> Outcome:
+    try:
+        answer: object = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return Outcome("doubtful", "no JSON")
+    code = answer.get("errcode") if isinstance(answer, dict) else None
+    if code == 0:
+        return Outcome("sent")
+    if not isinstance(code, int) or code == BUSY:
+        return Outcome("doubtful", f"errcode {code if code == BUSY else 'missing'}")
+    return Outcome("refused", f"errcode {code}")
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int]:
+    default = HTTPS_PORT if url.scheme == "https" else 80
+    return url.scheme, url.host.lower(), url.port or default

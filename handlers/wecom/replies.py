@@ -1,0 +1,113 @@
+"""How the engine answers over the callback: a bubble while it is open, then the ways out."""
+
+from bot.background import Background
+from bot.clock import Clock
+from bot.messages import Answer
+from bot.texts import Language, language_of
+from handlers.wecom.bubbles import Bubble, Bubbles
+from handlers.wecom.timing import Timing
+from handlers.wecom.way_out import WayOut
+from store import Store
+
+
+class CallbackReply:
+    """The reply stream of one turn; ``bubble`` is None where its bubble was closed with a receipt."""
+
+    def __init__(
+        self,
+        replies: "CallbackReplies",
+        turn: int,
+        message: str,
+        chat: str,
+        *,
+        bubble: Bubble | None,
+        received_at: int,
+        language: Language,
+    ) -> None:
+        self._replies = replies
+        self._turn = turn
+        self._message = message
+        self._chat = chat
+        self._bubble = bubble
+        self._received_at = received_at
+        self._language = language
+        self._last_words_said = False
+
+    def update(self, markdown: str) -> None:
+        """Show the turn so far, and see whether a deadline has come."""
+        if self._bubble is not None:
+            self._replies.bubbles.show(self._bubble, markdown)
+            self._replies.bubbles.hand_over(self._bubble)
+        age = self._replies.clock() - self._received_at
+        if age >= self._replies.timing.last_words_ms and not self._last_words_said:
+            self._last_words_said = True
+            self._replies.background.start(
+                self._replies.way_out.last_words(self._turn, self._message, self._language),
+                name=f"last words of #{self._turn}",
+            )
+
+    async def notify(self, markdown: str) -> None:
+        """Say what must not wait for the end, unless the open bubble shows it."""
+        if self._bubble is not None:
+            await self._replies.bubbles.load(self._bubble)
+            if not self._bubble.finished:
+                return
+        await self._replies.way_out.notice(self._chat, self._message, markdown)
+
+    async def finish(self, answer: Answer) -> None:
+        """Bring the final answer by whatever way is open."""
+        delivery = await self._replies.store.deliveries.of_turn(self._turn)
+        if delivery is not None:
+            await self._replies.way_out.bring(delivery, self._language)
+        elif self._bubble is not None:
+            self._replies.bubbles.finish_with(self._bubble, answer)
+
+
+class CallbackReplies:
+    """Hands out reply streams of the callback."""
+
+    def __init__(
+        self,
+        store: Store,
+        bubbles: Bubbles,
+        way_out: WayOut,
+        background: Background,
+        clock: Clock,
+        timing: Timing,
+    ) -> None:
+        self.store = store
+        self.bubbles = bubbles
+        self.way_out = way_out
+        self.background = background
+        self.clock = clock
+        self.timing = timing
+
+    def reply_to(
+        self,
+        turn: int,
+        message: str,
+        chat: str,
+        *,
+        bubble: bool,
+        received_at: int,
+        language: Language,
+    ) -> CallbackReply:
+        """Return the reply stream of a turn, also of one that began before a restart."""
+        opened = self.bubbles.expect(message, received_at, language) if bubble else None
+        if opened is not None and not opened.loaded:
+            self.background.start(self.bubbles.load(opened), name=f"bubble of #{turn}")
+        return CallbackReply(
+            self,
+            turn,
+            message,
+            chat,
+            bubble=opened,
+            received_at=received_at,
+            language=language,
+        )
+
+    async def deliver(self, delivery: int) -> None:
+        """Bring a kept delivery by whatever way is open now; it stays due without one."""
+        kept = await self.store.deliveries.get(delivery)
+        if kept is not None and kept.state == "due":
+            await self.way_out.bring(kept, language_of(kept.body) or "zh")

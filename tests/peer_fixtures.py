@@ -1,0 +1,74 @@
+"""The independent peer: WeCom played on WeCom's own npm package, in a process of its own."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent / "peers"
+PEERS = Path(__file__).parent.parent / ".peers"
+INSTALL_S = 180
+RUN_S = 120
+
+
+@pytest.fixture(scope="session")
+def peers():
+    """Return the folder in which the peers are installed, locked versions and nothing else."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        pytest.skip("the independent peer needs node and npm, which are not on the PATH")
+    lock = (HERE / "package-lock.json").read_bytes()
+    ready = PEERS / ".ready"
+    if not ready.exists() or ready.read_bytes() != lock:
+        PEERS.mkdir(exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(HERE / name, PEERS)
+        subprocess.run(
+            [
+                npm,
+                "ci",
+                "--prefix",
+                str(PEERS),
+                "--ignore-scripts",
+                "--no-audit",
+                "--no-fund",
+                "--loglevel=error",
+            ],
+            check=True,
+            capture_output=True,
+            timeout=INSTALL_S,
+        )
+        ready.write_bytes(lock)
+    return PEERS
+
+
+@pytest.fixture
+def wecom_peer(peers):
+    """Have the peer play WeCom: ``await wecom_peer(url, token=…, aes_key=…, text=…)``."""
+
+    async def play(url, *, token, aes_key, **options):
+        secrets = {"WECOM_BOT_TOKEN": token, "WECOM_BOT_AES_KEY": aes_key, "PEERS": str(peers)}
+        process = await asyncio.create_subprocess_exec(
+            "node",
+            str(HERE / "wecom.mjs"),
+            url,
+            json.dumps(options),
+            env=os.environ | secrets,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(RUN_S):
+                out, err = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert process.returncode == 0, err.decode()
+        return json.loads(out)
+
+    return play
