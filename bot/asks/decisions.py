@@ -1,0 +1,98 @@
+"""How a decision is made: who may, who was first, and whether OpenCode still wants it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import structlog
+
+from bot.access import Access, Role, at_least
+from bot.clock import Clock
+from bot.errors import OpenCodeError, PeerError, UserError
+from bot.texts import asks as texts
+from store import Store
+from store.records import AskRecord
+
+log = structlog.get_logger()
+
+Decision = Literal["allow", "deny", "answer"]
+Hand = Callable[[AskRecord], Awaitable[None]]
+NOT_FOUND = 404
+REMEMBERED = 1_000  # asks; one is listed by the server for milliseconds after its decision
+NOBODY = "—"  # the service itself, shortly before the time limit
+
+
+class Decisions:
+    """Keeps decisions before they are handed on; the first valid one wins."""
+
+    def __init__(self, store: Store, access: Access, clock: Clock) -> None:
+        self._store = store
+        self._access = access
+        self._clock = clock
+        self._handed: dict[str, None] = {}  # the newest last
+
+    def handed(self, ask: str) -> bool:
+        """Tell whether this process hands or handed a decision on the ask to OpenCode."""
+        return ask in self._handed
+
+    async def open_ask(self, chat: str, code: str, *, by: str, role: Role) -> AskRecord:
+        """Return the open ask that ``by`` may decide. Raises UserError: unknown, past, not theirs."""
+        record = await self._store.asks.by_code(chat, code)
+        if record is None:
+            raise UserError(texts.UNKNOWN_CODE, code=code)
+        turn = await self._store.turns.get(record.turn)
+        requester = turn.sender if turn else ""
+        if not (at_least(role, "maintainer") or self._access.may_decide(by, requester)):
+            raise UserError(texts.NOT_YOURS, code=record.code)
+        if record.state != "open":
+            raise _too_late(record)
+        return record
+
+    async def decide(self, record: AskRecord, decision: Decision, by: str, hand: Hand) -> AskRecord:
+        """Keep the decision for the ask and its equals and ``hand`` each on. Raises UserError."""
+        same = [a for a in await self._store.asks.open(record.chat) if a.code == record.code]
+        kept = reached = 0
+        for ask in same:
+            self._remember(ask.id)
+            if await self._store.asks.decide(ask.id, decision, by, self._clock()):
+                kept += 1
+                reached += await self._hand(ask, hand)
+        if not kept:
+            now = await self._store.asks.by_code(record.chat, record.code)
+            raise _too_late(now or record)
+        if not reached:
+            raise UserError(texts.GONE, code=record.code)
+        log.info("ask.decided", ask=record.id, decision=decision, by=by, equals=reached)
+        return record
+
+    def _remember(self, ask: str) -> None:
+        self._handed[ask] = None
+        if len(self._handed) > REMEMBERED:
+            del self._handed[next(iter(self._handed))]
+
+    async def _hand(self, ask: AskRecord, hand: Hand) -> bool:
+        """Hand a kept decision on; False when OpenCode no longer waits for it."""
+        try:
+            await hand(ask)
+        except PeerError as exc:
+            # Undecided again: it may be tried anew, and what OpenCode does not list goes with it.
+            self._handed.pop(ask.id, None)
+            await self._store.asks.reopen(ask.id)
+            if not is_gone(exc):
+                log.warning("ask.undelivered", ask=ask.id, error=repr(exc))
+                raise UserError(texts.NOT_REACHED, code=ask.code) from exc
+            await self._store.asks.close(ask.id, "gone", self._clock())
+            log.info("ask.gone", ask=ask.id)
+            return False
+        return True
+
+
+def is_gone(exc: PeerError) -> bool:
+    """Tell whether OpenCode says that it does not know the request (any more)."""
+    return isinstance(exc, OpenCodeError) and exc.status == NOT_FOUND
+
+
+def _too_late(record: AskRecord) -> UserError:
+    if record.state == "answered":
+        text = texts.DECIDED_BEFORE[record.decision]
+        return UserError(text, code=record.code, by=record.decided_by or NOBODY)
+    return UserError(texts.EXPIRED if record.state == "expired" else texts.GONE, code=record.code)
