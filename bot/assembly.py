@@ -1,0 +1,249 @@
+"""Build the parts of one service, each once, and say in which order they are let go."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from bot.access import Access
+from bot.asks import Asks
+from bot.background import Background
+from bot.choices import Choices, origins
+from bot.clock import Clock
+from bot.errors import StartError
+from bot.files import Files
+from bot.links import Links, load_key
+from bot.messages import Replies
+from bot.opencode.client import OpenCode
+from bot.opencode.feed import Feed
+from bot.opencode.ids import MessageIds
+from bot.opencode.server import ExternalServer, ManagedServer, Server
+from bot.opencode.workspace import Workspaces
+from bot.outbox import Outbox
+from bot.services import Services
+from bot.sessions import Sessions
+from bot.snapshot import Limits
+from bot.turns.parts import Parts
+from bot.turns.wiring import build_turns
+from commands import COMMANDS
+from config.settings import Settings
+from handlers import wecom
+from handlers.dispatch import Dispatch
+from handlers.health import PlatformState
+from handlers.intake import Intake
+from handlers.verbs import Verbs
+from handlers.wecom.timing import Timing
+from store import Store, open_store
+from store.errors import StoreUnusable
+
+log = structlog.get_logger()
+
+PRIVATE = 0o700
+TOKEN_FILE = "admin.token"  # noqa: S105 - the name of a file
+LINK_KEY_FILE = "link.key"
+SERVICE_FILE = "service.id"
+
+
+@dataclass(slots=True)
+class Fault:
+    """What must not be survived, once it has happened; ``ended`` is set on any end."""
+
+    cause: BaseException | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def report(self, exc: BaseException) -> None:
+        """Let the service go down because of ``exc``."""
+        self.cause = self.cause or exc
+        self.ended.set()
+
+
+@dataclass(slots=True)
+class Service:
+    """The running service, and what ends it."""
+
+    settings: Settings
+    services: Services
+    background: Background
+    edge: wecom.WeCom | None
+    admin_token: str
+    fault: Fault
+    url: str = ""
+    closing: bool = False
+
+    @property
+    def ended(self) -> asyncio.Event:
+        """Set to end the service."""
+        return self.fault.ended
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended it, if it did not end by wish."""
+        return self.fault.cause
+
+    def platforms(self) -> list[PlatformState]:
+        """Say how each platform is."""
+        if self.edge is None:
+            return [PlatformState("wecom.bot", on=False, facts={})]
+        facts: dict[str, object] = {
+            "last_callback_at": self.edge.last_at,
+            "callbacks": dict(self.edge.counts),
+            "open_bubbles": self.edge.open_bubbles,
+        }
+        return [PlatformState("wecom.bot", on=True, facts=facts)]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a service is built from besides its settings.
+
+    ``file``: where the settings came from; ``hide`` takes a secret that the log must never show.
+    """
+
+    clock: Clock
+    file: Path | None = None
+    hide: Callable[[str], None] = lambda _: None
+    timing: Timing | None = None
+
+
+class Assembly:
+    """Puts one service together. What was opened is let go in reverse by the ``stack``."""
+
+    def __init__(
+        self, stack: contextlib.AsyncExitStack, settings: Settings, options: Options
+    ) -> None:
+        self._stack = stack
+        self._settings = settings
+        self._options = options
+        self._fault = Fault()
+        self._background = Background(fatal=self._fault.report)
+        self._outlets: dict[str, Replies] = {}
+
+    async def build(self) -> Service:
+        """Open store, server and clients, then the edges. Raises StartError."""
+        data_dir = self._settings.server.data_dir
+        data_dir.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
+        store = await self._store()
+        server = self._server()
+        await server.start()
+        self._stack.push_async_callback(server.stop)
+        address = server.address
+        self._options.hide(address.password)
+        client = OpenCode(address.url, address.username, address.password)
+        await self._stack.enter_async_context(client)
+        self._stack.push_async_callback(self._background.close)
+        services = await self._services(store, server, client)
+        service = Service(
+            settings=self._settings,
+            services=services,
+            background=self._background,
+            edge=self._edge(services),
+            admin_token=self._admin_token(),
+            fault=self._fault,
+        )
+        self._options.hide(service.admin_token)
+        if service.edge is not None:
+            self._outlets["wecom"] = service.edge.replies
+            self._stack.push_async_callback(service.edge.close)
+        return service
+
+    async def _store(self) -> Store:
+        try:
+            store = await open_store(self._settings.store.url, on_broken=self._fault.report)
+        except StoreUnusable as exc:
+            raise StartError(str(exc)) from exc
+        return await self._stack.enter_async_context(store)
+
+    def _server(self) -> Server:
+        opencode, clock = self._settings.opencode, self._options.clock
+        if opencode.url is None:
+            return ManagedServer(self._settings, self._background, clock)
+        password = opencode.password.get_secret_value() if opencode.password else ""
+        return ExternalServer(opencode.url, opencode.username, password, self._background, clock)
+
+    def _feed(self, server: Server) -> Feed | None:
+        if self._settings.opencode.follow == "poll":
+            return None
+        address = server.address
+        feed = Feed(address.url, address.username, address.password, clock=self._options.clock)
+        self._background.keep(feed.run, name="opencode feed")
+        return feed
+
+    async def _services(self, store: Store, server: Server, client: OpenCode) -> Services:
+        settings, clock = self._settings, self._options.clock
+        data_dir = settings.server.data_dir
+        project = next(iter(settings.projects.values()), None)
+        workspaces = Workspaces(
+            settings.workspaces.root, project.path if project else None, (data_dir,)
+        )
+        access = Access(settings.access)
+        parts = Parts(
+            settings=settings,
+            store=store,
+            server=server,
+            client=client,
+            feed=self._feed(server),
+            sessions=Sessions(
+                store, client, workspaces, settings, clock, kept(data_dir / SERVICE_FILE)
+            ),
+            choices=Choices(client, settings, clock, origins(os.environ, self._options.file)),
+            asks=Asks(store, client, access, clock, expire_after_s=settings.approvals.expire_after),
+            files=Files(store, data_dir, Limits(max_bytes=settings.files.max_bytes), clock),
+            links=Links(
+                load_key(data_dir / LINK_KEY_FILE),
+                settings.server.public_url,
+                settings.files.link_ttl,
+                clock,
+            ),
+            clock=clock,
+        )
+        ids = MessageIds(clock, last=await store.turns.last_prompt())
+        turns = build_turns(parts, ids, self._outlets, self._background)
+        return Services(
+            settings=settings,
+            store=store,
+            access=access,
+            turns=turns,
+            sessions=parts.sessions,
+            asks=parts.asks,
+            opencode=client,
+            choices=parts.choices,
+            links=parts.links,
+            files=parts.files,
+            server=server,
+            feed=parts.feed,
+            clock=clock,
+        )
+
+    def _edge(self, services: Services) -> wecom.WeCom | None:
+        if not self._settings.wecom.bot.on:
+            return None
+        intake = Intake(services, Outbox(services.store, services.clock))
+        verbs = Verbs(services, COMMANDS, intake, self._outlets, self._background)
+        return wecom.build(
+            self._settings,
+            Dispatch(services, COMMANDS, intake, verbs),
+            services.store,
+            self._background,
+            services.clock,
+            timing=self._options.timing,
+        )
+
+    def _admin_token(self) -> str:
+        token = self._settings.server.admin_token
+        if token is not None:
+            return token.get_secret_value()
+        return kept(self._settings.server.data_dir / TOKEN_FILE)
+
+
+def kept(path: Path) -> str:
+    """Return the secret that a file keeps, made at the first start, readable by us alone."""
+    with contextlib.suppress(FileExistsError):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(24))
+    return path.read_text(encoding="ascii").strip()

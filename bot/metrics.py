@@ -1,0 +1,62 @@
+"""What Prometheus may count: a registry of our own, read when somebody looks."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+Counts = Callable[[], Mapping[str, int]]
+
+
+class Tally(Collector):
+    """A counter that is kept elsewhere, by one label."""
+
+    def __init__(self, name: str, about: str, label: str, counts: Counts) -> None:
+        self._name = name
+        self._about = about
+        self._label = label
+        self._counts = counts
+
+    def describe(self) -> Iterator[CounterMetricFamily]:
+        """Say what will be there, without counting."""
+        yield CounterMetricFamily(self._name, self._about, labels=[self._label])
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Count."""
+        family = CounterMetricFamily(self._name, self._about, labels=[self._label])
+        for value, count in self._counts().items():
+            family.add_metric([value], count)
+        yield family
+
+
+class Metrics:
+    """Tallies that grow where things happen, and gauges that are set when somebody looks."""
+
+    def __init__(self, callbacks: Counts, turns: Counts) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(
+            Tally("bot_callbacks", "Callbacks by what became of them.", "outcome", callbacks)
+        )
+        self.registry.register(
+            Tally("bot_turns", "Turns that ended, by outcome.", "outcome", turns)
+        )
+        self.running = self._gauge("bot_turns_running", "Turns that run now.")
+        self.queued = self._gauge("bot_turns_queued", "Turns that wait in a lane.")
+        self.deliveries = Gauge(
+            "bot_deliveries", "Deliveries by state.", ["state"], registry=self.registry
+        )
+        self.opencode_up = self._gauge("bot_opencode_up", "1: OpenCode is ready.")
+        self.opencode_restarts = self._gauge(
+            "bot_opencode_restarts", "Restarts of the managed server."
+        )
+        self.feed_connected = self._gauge("bot_feed_connected", "1: the event feed is connected.")
+        self.feed_reconnects = self._gauge(
+            "bot_feed_reconnects", "Times that the event feed was connected anew."
+        )
+        self.database_bytes = self._gauge(
+            "bot_database_bytes", "Size of the database with its log."
+        )
+
+    def _gauge(self, name: str, about: str) -> Gauge:
+        return Gauge(name, about, registry=self.registry)

@@ -1,0 +1,179 @@
+"""Follow a turn from its prompt to its verdict: events first, reading where they fail."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from bot.errors import OpenCodeUnavailable, PeerError
+from bot.opencode.events import (
+    Event,
+    PermissionAsked,
+    PermissionReplied,
+    QuestionAsked,
+    QuestionClosed,
+    SessionFailed,
+    SessionIdle,
+    StatusChanged,
+)
+from bot.opencode.feed import Following, Gap
+from bot.opencode.model import PermissionRequest, QuestionRequest
+from bot.summary import after_gap, catch_up, fold
+from bot.texts import engine as texts
+from bot.turns.parts import Parts
+from bot.turns.progress import Progress
+from bot.turns.reading import Reader
+from bot.turns.running import Halt, Running
+from bot.verdict import Over, Settling, Swallowed, Verdict
+
+log = structlog.get_logger()
+
+TICK_S = 0.5
+SOON_MS = 500  # between two looks while an end is near
+POLL_MS = 1_500  # between two looks without events
+QUIET_MS = 15_000  # without an event for so long: look
+RETRY_MS = 2_000  # after a look that failed
+STOP_LIMIT_MS = 20_000  # a server that has not stopped by then is reported
+QUESTION_RESERVE_MS = 60_000  # so long before the time limit open questions are answered for people
+WARN_AT = 0.8  # of the time limit
+BATCH = 200  # events folded between two looks at the clock
+
+
+@dataclass(slots=True)
+class Pulse:
+    """When to look at the truth next; times are Unix milliseconds."""
+
+    heard_at: int  # the last event
+    looked_at: int
+    wanted_at: int | None = None  # something happened that needs a look
+    aborted: bool = False  # the server has answered our abort
+
+    def want(self, at: int) -> None:
+        """Look no later than ``at``."""
+        self.wanted_at = at if self.wanted_at is None else min(self.wanted_at, at)
+
+    def due(self, now: int, rhythm: int) -> bool:
+        """Tell whether it is time: something asks for it, or it has been quiet for long."""
+        wanted = self.wanted_at is not None and now >= self.wanted_at
+        return wanted or now - max(self.heard_at, self.looked_at) >= rhythm
+
+
+class Follower:
+    """Follows one turn at a time per session; holds nothing between two turns."""
+
+    def __init__(self, parts: Parts, progress: Progress) -> None:
+        self._client = parts.client
+        self._feed = parts.feed
+        self._asks = parts.asks
+        self._clock = parts.clock
+        self._max_steps = parts.settings.turn.max_steps
+        self._progress = progress
+        self._reader = Reader(parts.client, parts.clock)
+
+    async def follow(self, running: Running, following: Following) -> Over | Swallowed:
+        """Return when the turn is over by the server's word, or when the prompt was swallowed."""
+        now = self._clock()
+        pulse = Pulse(heard_at=now, looked_at=now, wanted_at=now if running.resumed else None)
+        while True:
+            await self._take(running, following, pulse)
+            self._limits(running)
+            await self._halt(running, pulse)
+            if pulse.due(self._clock(), self._rhythm()):
+                verdict = await self._look(running, following, pulse)
+                if isinstance(verdict, Over | Swallowed):
+                    return verdict
+            self._progress.show(running)
+
+    def _rhythm(self) -> int:
+        events = self._feed is not None and self._feed.connected
+        return QUIET_MS if events else POLL_MS
+
+    async def _take(self, running: Running, following: Following, pulse: Pulse) -> None:
+        """Fold what has come; wait one tick when nothing has."""
+        item = await following.next(TICK_S)
+        for _ in range(BATCH):
+            if item is None:
+                break
+            if isinstance(item, Gap):
+                running.summary = after_gap(running.summary)
+                pulse.want(self._clock())
+            else:
+                await self._event(running, item, pulse)
+            item = await following.next(0)
+
+    async def _event(self, running: Running, event: Event, pulse: Pulse) -> None:
+        now = pulse.heard_at = self._clock()
+        running.summary = fold(running.summary, event, now)
+        own = event.session == running.record.session
+        match event:
+            case PermissionAsked(request=request) | QuestionAsked(request=request):
+                await self._asked(running, request)
+            case SessionFailed() | SessionIdle() if own:
+                pulse.want(now)
+            case StatusChanged(status=status) if own:
+                if status.kind == "idle":
+                    pulse.want(now)
+            case PermissionReplied() | QuestionClosed():
+                await self._progress.refresh(running)
+            case _:
+                pass
+
+    async def _asked(self, running: Running, request: PermissionRequest | QuestionRequest) -> None:
+        if await self._asks.seen(running.record, request, running.directory) is not None:
+            await self._progress.asked(running)
+
+    def _limits(self, running: Running) -> None:
+        now = self._clock()
+        if running.summary.steps > self._max_steps:
+            running.ask_to_end(Halt("steps", "", now))
+        if now >= running.deadline:
+            running.ask_to_end(Halt("timeout", "", now))
+        elif now >= running.started_at + WARN_AT * (running.deadline - running.started_at):
+            self._progress.nearly_out_of_time(running)
+
+    async def _halt(self, running: Running, pulse: Pulse) -> None:
+        """Abort once a halt is wished for; the reply of the abort comes after its clean-up."""
+        halt = running.halt
+        if halt is None:
+            return
+        now = self._clock()
+        if not pulse.aborted:
+            running.note = texts.STOPPING.say(running.language)
+            self._progress.show(running)
+            try:
+                await self._client.abort(running.record.session)
+            except PeerError as exc:
+                log.warning("abort.failed", error=repr(exc))
+                return
+            pulse.aborted = True
+            pulse.want(now)
+            await self._asks.clear(running.record)
+        if now - halt.at > STOP_LIMIT_MS:
+            running.note = texts.WILL_NOT_STOP.say(running.language)
+
+    async def _look(self, running: Running, following: Following, pulse: Pulse) -> Verdict | None:
+        now = pulse.looked_at = self._clock()
+        pulse.wanted_at = None
+        try:
+            verdict, messages = await self._reader.read(running)
+            await self._reconcile(running, following)
+        except OpenCodeUnavailable as exc:
+            log.info("opencode.unreachable", error=str(exc))
+            running.note = texts.OPENCODE_LOST.say(running.language, n=running.record.n)
+            pulse.want(now + RETRY_MS)
+            return None
+        if running.halt is None:
+            running.note = ""
+        running.summary = catch_up(running.summary, messages, now)
+        if isinstance(verdict, Settling) or pulse.aborted:
+            pulse.want(self._clock() + SOON_MS)
+        return verdict
+
+    async def _reconcile(self, running: Running, following: Following) -> None:
+        """Find asks that no event told of, sub-agents' included."""
+        for child in await self._client.children(running.record.session):
+            following.adopt(child.id)
+        sessions = {running.record.session, *following.sessions}
+        if await self._asks.reconcile(running.record, running.directory, sessions):
+            await self._progress.asked(running)
+        if running.deadline - self._clock() < QUESTION_RESERVE_MS:
+            await self._asks.unanswered(running.record)

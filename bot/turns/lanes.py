@@ -1,0 +1,246 @@
+"""Lanes: in a chat turns run one by one in order, between chats nothing waits."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+
+import structlog
+
+from bot.background import Background
+from bot.clock import Clock
+from bot.messages import Answer, Replies, ReplyStream
+from bot.texts import engine as texts
+from bot.turns.run import Runner
+from bot.turns.running import Halt, Running, Stopped, Why
+from store import Store
+from store.records import TurnRecord
+
+log = structlog.get_logger()
+
+STOP_WAIT_S = 2.5
+FLUSH_S = 0.5
+AFTER_FAILURE_S = 2.0
+
+
+class Turns:
+    """Every running turn of the process, by chat. Busy is what stands here, never a flag."""
+
+    def __init__(
+        self,
+        store: Store,
+        runner: Runner,
+        outlets: dict[str, Replies],
+        background: Background,
+        clock: Clock,
+        *,
+        limit_ms: int,
+    ) -> None:
+        self._store = store
+        self._runner = runner
+        self._outlets = outlets
+        self._background = background
+        self._clock = clock
+        self._limit_ms = limit_ms
+        self._lanes: dict[str, bool] = {}  # chat -> something came since its lane last looked
+        self._arriving: Counter[str] = Counter()
+        self._running: dict[str, Running] = {}
+        self._closing = False
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    @property
+    def ended(self) -> Counter[str]:
+        """How many turns ended since the start, by outcome."""
+        return self._runner.ended
+
+    def all_running(self) -> list[Running]:
+        """Return what runs now, oldest first."""
+        return sorted(self._running.values(), key=lambda running: running.started_at)
+
+    def running(self, chat: str) -> Running | None:
+        """Return the turn that runs in a chat."""
+        return self._running.get(chat)
+
+    def busy(self, chat: str) -> bool:
+        """Tell whether a new turn of the chat would have to wait."""
+        return chat in self._lanes or self._arriving[chat] > 0
+
+    @contextlib.contextmanager
+    def arriving(self, chat: str) -> Iterator[bool]:
+        """Take the chat's place for a turn that is being kept; yields whether it has to wait.
+
+        Between looking whether a chat is busy and keeping the turn lies a commit, in which
+        a second message may look, too.
+        """
+        busy = self.busy(chat)
+        self._arriving[chat] += 1
+        try:
+            yield busy
+        finally:
+            self._arriving[chat] -= 1
+            if not self._arriving[chat]:
+                del self._arriving[chat]
+
+    def bringing(self, chat: str) -> int | None:
+        """Return the turn of the chat whose answer is on its way right now."""
+        running = self._running.get(chat)
+        return running.record.n if running is not None and running.over.is_set() else None
+
+    def live(self, n: int) -> str | None:
+        """Return the progress of a running turn as Markdown; None when it does not run."""
+        for running in self._running.values():
+            if running.record.n == n:
+                return running.shown
+        return None
+
+    def wake(self, chat: str) -> None:
+        """Look at the chat's queue: something was added or moved."""
+        if self._closing:
+            return
+        fresh = chat not in self._lanes
+        self._lanes[chat] = True
+        if fresh:
+            self._background.start(self._lane(chat), name=f"lane {chat}")
+
+    async def stop(self, chat: str, *, by: str, why: Why = "stop") -> Stopped | None:
+        """End the running turn; None when nothing runs. Waits a little for its end."""
+        running = self._running.get(chat)
+        if running is None:
+            return None
+        running.ask_to_end(Halt(why, by, self._clock()))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_WAIT_S):
+                await running.over.wait()
+        return Stopped(running.record.n, running.over.is_set())
+
+    async def drop(self, turn: TurnRecord, *, by: str) -> bool:
+        """Take a turn out of its queue, and finish its bubble; False when it does not wait."""
+        dropped = await self._store.turns.drop(turn.n, by, self._clock())
+        if dropped:
+            log.info("turn.dropped", turn=turn.n, by=by)
+            await self._close_bubble(turn)
+        return dropped
+
+    async def drop_all(self, chat: str, *, by: str) -> list[int]:
+        """Take every turn out of a queue; return their numbers."""
+        queued = await self._store.turns.queued(chat)
+        return [turn.n for turn in queued if await self.drop(turn, by=by)]
+
+    async def _close_bubble(self, turn: TurnRecord) -> None:
+        """Finish the bubble that was left open for a turn which will not run."""
+        if turn.bubble:
+            reply = await self._reply(turn)
+            await reply.finish(Answer(texts.DROPPED.say(turn.language, n=turn.n)))
+
+    async def recover(self) -> None:
+        """Take up every unfinished turn of the store: running ones first, then the queues."""
+        unfinished = await self._store.turns.unfinished()
+        for chat in dict.fromkeys(turn.chat for turn in unfinished):
+            self.wake(chat)
+        log.info(
+            "turns.recovered",
+            running=sum(turn.state == "running" for turn in unfinished),
+            queued=sum(turn.state == "queued" for turn in unfinished),
+        )
+
+    async def flush(self) -> None:
+        """Keep the text of running turns every half second: the server has it only at a part's end."""
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            await self.flush_once()
+
+    async def flush_once(self) -> None:
+        """Write the text of every running turn that has grown, in one commit."""
+        rows = []
+        for running in self._running.values():
+            text = running.summary.text
+            if text != running.kept:
+                running.kept = text
+                rows.append((running.record.n, text))
+        if rows:
+            await self._store.turns.save_answers(rows)
+
+    async def close(self, *, grace_s: float, interrupt: bool) -> None:
+        """Start no further turn; give running ones their grace; then interrupt or leave them.
+
+        ``interrupt``: the server goes down with us, so what still runs ends as interrupted.
+        Otherwise it stays as it is in the store and is attached to again at the next start.
+        """
+        self._closing = True
+        late = await self._wait_for_all(grace_s)
+        if late and interrupt:
+            for running in late:
+                running.ask_to_end(Halt("restart", "", self._clock()))
+            late = await self._wait_for_all(grace_s)
+        await self.flush_once()
+        log.info("turns.drained", left=len(late))
+
+    async def _wait_for_all(self, limit_s: float) -> list[Running]:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                for running in self.all_running():
+                    await running.over.wait()
+        return self.all_running()
+
+    async def _lane(self, chat: str) -> None:
+        clean = False
+        try:
+            stale = await self._store.turns.running(chat)
+            if stale is not None:
+                await self._run(stale, resumed=True)
+            while self._lanes[chat] and not self._closing:
+                self._lanes[chat] = False
+                await self._drain(chat)
+            clean = True
+        finally:
+            again = self._lanes.pop(chat)
+            if not clean and not self._closing:
+                self._background.start(self._later(chat), name=f"lane {chat} after a failure")
+        if again:
+            self.wake(chat)
+
+    async def _later(self, chat: str) -> None:
+        """Go on with a lane whose turn broke: its other turns must not wait for a message."""
+        await asyncio.sleep(AFTER_FAILURE_S)
+        self.wake(chat)
+
+    async def _drain(self, chat: str) -> None:
+        while not self._closing:
+            turn = await self._store.turns.claim(chat, self._clock())
+            if turn is None:
+                return
+            await self._run(turn, resumed=False)
+
+    async def _reply(self, turn: TurnRecord) -> ReplyStream:
+        chat = await self._store.chats.get(turn.chat)
+        assert chat is not None, "a turn's chat is stored with it"
+        return self._outlets[chat.platform].reply_to(
+            turn.n,
+            turn.message,
+            turn.chat,
+            bubble=turn.bubble,
+            received_at=turn.created_at,
+            language=turn.language,
+        )
+
+    async def _run(self, turn: TurnRecord, *, resumed: bool) -> None:
+        chat = await self._store.chats.get(turn.chat)
+        assert chat is not None, "a turn's chat is stored with it"
+        reply = await self._reply(turn)
+        now = self._clock()
+        started_at = turn.started_at or now
+        deadline = started_at + self._limit_ms
+        running = Running(turn, chat, started_at, deadline, resumed, reply)
+        if resumed:
+            running.tell(texts.RESUMED, n=turn.n)
+        self._running[turn.chat] = running
+        facts = {"chat": turn.chat, "turn": turn.n, "message": turn.message}
+        with structlog.contextvars.bound_contextvars(**facts):
+            log.info("turn.resumed" if resumed else "turn.started", waited_ms=now - turn.created_at)
+            try:
+                await self._runner.run(running)
+            finally:
+                running.over.set()
+                del self._running[turn.chat]

@@ -1,0 +1,139 @@
+"""Bring a prompt to the server once, whatever breaks on the way."""
+
+import asyncio
+
+import structlog
+
+from bot.background import Background
+from bot.errors import OpenCodeError, OpenCodeUnavailable, SessionGone
+from bot.opencode.ids import MessageIds
+from bot.opencode.model import ServerError
+from bot.texts import engine as texts
+from bot.turns.parts import Parts
+from bot.turns.reading import messages_since
+from bot.turns.running import Running
+from store.records import TurnRecord
+
+log = structlog.get_logger()
+
+# A request that got no answer may still be on its way into the server for a moment.
+DOUBT_S = 1.0
+
+
+class Prompter:
+    """Sends the prompt of a turn; after any doubt it looks before it sends again.
+
+    OpenCode's ``prompt_async`` is not idempotent: the same id sent twice runs twice. So
+    the id is kept with the turn before it is sent, and whoever finds it kept reads the
+    session's messages first.
+    """
+
+    def __init__(self, parts: Parts, ids: MessageIds, background: Background) -> None:
+        self._client = parts.client
+        self._store = parts.store
+        self._clock = parts.clock
+        self._ids = ids
+        self._background = background
+
+    async def send(self, running: Running, recap: str) -> None:
+        """Return when the server has the prompt of the turn.
+
+        Raises ``OpenCodeError`` when it refuses it, and ``OpenCodeUnavailable`` when it
+        certainly does not have it, or when that cannot be found out now.
+        """
+        state = running.record.prompt_state
+        if state == "accepted" or (state == "sending" and await self._has_it(running)):
+            await self._accepted(running)
+            return
+        if state == "none":
+            await self._new_id(running)
+        running.sent_at = self._clock()
+        try:
+            await self._post(running, recap)
+        except SessionGone:
+            await self._forget(running)
+            raise
+        except OpenCodeUnavailable as exc:
+            if not exc.sent or not await self._has_it(running):
+                raise
+            log.info("prompt.found")
+        await self._accepted(running)
+
+    async def again(self, running: Running, recap: str) -> None:
+        """Send a prompt that the server swallowed (stored, idle, never answered) once more."""
+        record = running.record
+        await self._client.delete_message(record.session, record.prompt)
+        await self._forget(running)
+        log.warning("prompt.swallowed")
+        await self.send(running, recap)
+
+    async def _forget(self, running: Running) -> None:
+        """Give the prompt's id up: the server certainly has no such prompt (any more)."""
+        await self._store.turns.prompt_forgotten(running.record.n)
+        running.record = await self._store.turns.current(running.record.n)
+
+    async def _new_id(self, running: Running) -> None:
+        await self._store.turns.prompt_sending(running.record.n, self._ids.next())
+        running.record = await self._store.turns.current(running.record.n)
+
+    async def _accepted(self, running: Running) -> None:
+        if not running.sent_at:
+            running.sent_at = self._clock()
+        await self._store.turns.prompt_accepted(running.record.n)
+        running.record = await self._store.turns.current(running.record.n)
+        log.info("prompt.accepted", prompt=running.record.prompt)
+
+    async def _has_it(self, running: Running) -> bool:
+        """Look twice, some time apart: the server stores a prompt a moment after it took it."""
+        record = running.record
+        for _ in range(2):
+            await asyncio.sleep(DOUBT_S)
+            if await messages_since(self._client, record.session, record.prompt):
+                return True
+        return False
+
+    async def _post(self, running: Running, recap: str) -> None:
+        record = running.record
+        if record.kind == "command":
+            self._background.start(self._command(running), name=f"command of turn {record.n}")
+            return
+        await self._client.prompt(
+            record.session,
+            message=record.prompt,
+            parts=parts_of(record, recap),
+            agent=record.agent,
+            model=record.model,
+        )
+
+    async def _command(self, running: Running) -> None:
+        """Run one of OpenCode's own commands. The call lasts as long as the turn does."""
+        record = running.record
+        name, _, arguments = record.text.partition(" ")
+        try:
+            await self._client.run_command(
+                record.session,
+                message=record.prompt,
+                command=name,
+                arguments=arguments,
+                agent=record.agent,
+                model=record.model,
+            )
+        except OpenCodeError as exc:
+            running.error = ServerError(
+                name=exc.name, message=exc.message or str(exc), status=exc.status
+            )
+        except OpenCodeUnavailable:
+            log.debug("command.unanswered")  # the events and the messages tell what became of it
+
+
+def parts_of(record: TurnRecord, recap: str) -> list[dict[str, object]]:
+    """Return the parts of a prompt: a recap of a lost session, the quoted message, the words."""
+    parts: list[dict[str, object]] = []
+    if recap:
+        parts.append({"type": "text", "text": recap, "synthetic": True})
+    text = record.text
+    if record.quote:
+        quoted = "\n".join(f"> {line}" for line in record.quote.splitlines())
+        text = f"{texts.QUOTED.say(record.language)}\n{quoted}\n\n{text}".rstrip()
+    parts.append({"type": "text", "text": text})
+    return parts

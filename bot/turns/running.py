@@ -1,0 +1,87 @@
+"""A turn while it runs, as the lane, the commands and the viewer see it."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bot.messages import ReplyStream
+from bot.opencode.model import ServerError
+from bot.render import Pending
+from bot.summary import Summary, begin
+from bot.texts import Language, Text
+from store.records import ChatRecord, TurnRecord
+
+Why = Literal["stop", "force", "timeout", "steps", "restart"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The outcome of a stop: which turn, and whether it was over when we stopped waiting."""
+
+    n: int
+    over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A wish to end a turn before its time; ``by`` is a person, empty for the service itself."""
+
+    why: Why
+    by: str
+    at: int
+
+
+@dataclass(slots=True)
+class Running:
+    """One turn in its lane. Only the turn's own job writes here, but for ``halt``."""
+
+    record: TurnRecord
+    chat: ChatRecord
+    started_at: int
+    deadline: int
+    resumed: bool
+    reply: ReplyStream
+    summary: Summary = field(init=False)
+    directory: str = ""
+    notes: list[str] = field(default_factory=list)  # lines that stand on top of the progress
+    note: str = ""  # what it waits for, in words; empty while all is well
+    error: ServerError | None = None  # why the server did not take the prompt
+    sent_at: int = 0
+    busy_at: int = 0  # when a look last found the session at work
+    halt: Halt | None = None
+    halted: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    asks: list[Pending] = field(default_factory=list)
+    stalled: bool = False
+    shown: str = ""  # the progress as it was last rendered
+    shown_at: int = 0
+    kept: str = ""  # the text that the store has
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Start the summary anew: the prompt has got its id."""
+        self.summary = begin(self.record.session, self.record.prompt, self.started_at)
+
+    @property
+    def language(self) -> Language:
+        """The language of everything that is said about this turn."""
+        return self.record.language
+
+    @property
+    def alive_at(self) -> int:
+        """When the session last gave a sign of work, counted from the sending at the earliest."""
+        return max(self.sent_at, self.busy_at, self.summary.last_event_at)
+
+    def ask_to_end(self, halt: Halt) -> None:
+        """Wish that the turn ends; the first wish counts."""
+        if self.halt is None:
+            self.halt = halt
+            self.halted.set()
+
+    def tell(self, text: Text, **facts: object) -> None:
+        """Put a line on top of everything that is shown of this turn."""
+        line = text.say(self.language, **facts)
+        if line not in self.notes:
+            self.notes.append(line)

@@ -1,0 +1,23 @@
+"""Put the turn engine together."""
+
+from bot.background import Background
+from bot.messages import Replies
+from bot.opencode.ids import MessageIds
+from bot.turns.ending import Ender
+from bot.turns.following import Follower
+from bot.turns.lanes import Turns
+from bot.turns.parts import Parts
+from bot.turns.progress import Progress
+from bot.turns.prompting import Prompter
+from bot.turns.run import Runner
+
+
+def build_turns(
+    parts: Parts, ids: MessageIds, outlets: dict[str, Replies], background: Background
+) -> Turns:
+    """Return the lanes with everything below them."""
+    progress = Progress(parts)
+    prompter = Prompter(parts, ids, background)
+    runner = Runner(parts, prompter, Follower(parts, progress), progress, Ender(parts))
+    limit_ms = round(parts.settings.turn.timeout * 1000)
+    return Turns(parts.store, runner, outlets, background, parts.clock, limit_ms=limit_ms)

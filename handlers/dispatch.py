@@ -1,0 +1,139 @@
+"""An inbound message is refused, a repeat, a command or a prompt; it is kept before it is answered."""
+
+import structlog
+
+from bot.messages import InboundMessage, PlatformEvent
+from bot.services import Services
+from bot.texts import LANGUAGES, Language, language_of
+from bot.texts import engine as texts
+from commands.registry import Commands
+from handlers.intake import Arrival, Intake, Opening, new_turn
+from handlers.verbs import Verbs
+from store.records import ChatRecord, NewInbound
+
+log = structlog.get_logger()
+
+
+class Dispatch:
+    """Decides what becomes of a message. Everything that it answers is on the disk before."""
+
+    def __init__(
+        self, services: Services, commands: Commands, intake: Intake, verbs: Verbs
+    ) -> None:
+        self._services = services
+        self._store = services.store
+        self._turns = services.turns
+        self._chat = services.settings.chat
+        self._commands = commands
+        self._intake = intake
+        self._verbs = verbs
+
+    async def accept(
+        self, message: InboundMessage, stream: str, *, may_stay_open: bool
+    ) -> Opening | None:
+        """Keep the message and say how its bubble begins; None: nothing is to be said.
+
+        Raises ``StoreError`` when it could not be kept: the platform must then be told so.
+        """
+        with structlog.contextvars.bound_contextvars(chat=message.chat.key, message=message.id):
+            chat = await self._store.chats.get(message.chat.key)
+            role = self._services.access.role(message.sender)
+            parsed = self._commands.parse(message.text)
+            language = self._language(message.text, chat, is_command=parsed is not None)
+            arrival = Arrival(message, stream, language, may_stay_open)
+            found = self._commands.find(parsed.name) if parsed else None
+            if role is None and not (found and found.open_to(None)):
+                return await self._stranger(arrival)
+            if parsed is not None:
+                return await self._verbs.answer(arrival, parsed, role)
+            return await self._prompt(arrival)
+
+    async def event(self, event: PlatformEvent) -> str | None:
+        """Record what happened on the platform; who opens the chat gets a welcome to say."""
+        inbound = NewInbound(
+            message=event.id,
+            chat=event.chat.key if event.chat else "",
+            sender=event.sender,
+            kind="event",
+            name=event.kind,
+            body=event.body,
+            stream=None,
+            shown="",
+            finished=True,
+            reply_url="",
+            received_at=event.received_at,
+        )
+        accepted = await self._store.inbox.accept(inbound, None, None)
+        log.info("event.recorded", kind=event.kind, repeated=accepted.repeated)
+        if event.kind != "enter_chat":
+            return None
+        chat = await self._store.chats.get(event.chat.key) if event.chat else None
+        language = self._known_language(chat) or "zh"
+        if self._services.access.role(event.sender) is None:
+            return texts.WELCOME_STRANGER.say(language, sender=event.sender)
+        return texts.WELCOME.say(language)
+
+    def _known_language(self, chat: ChatRecord | None) -> Language | None:
+        """Return the language by choice or by the chat's last message."""
+        choices = (chat.language if chat else "", self._chat.language)
+        for choice in (*choices, chat.last_language if chat else ""):
+            if choice in LANGUAGES:
+                return LANGUAGES[choice]
+        return None
+
+    def _language(self, text: str, chat: ChatRecord | None, *, is_command: bool) -> Language:
+        """Return the language to answer in. English verbs are no sign of an English speaker."""
+        chosen = (chat.language if chat else "") or self._chat.language
+        fresh = language_of(text) if chosen not in LANGUAGES else None
+        if is_command and fresh == "en":
+            fresh = None
+        return fresh or self._known_language(chat) or "zh"
+
+    async def _stranger(self, arrival: Arrival) -> Opening | None:
+        """Tell a person once what an administrator must list; then keep silent."""
+        accepted = await self._intake.keep(arrival, "refused")
+        sender = arrival.message.sender
+        if accepted.repeated:
+            return self._intake.repeat(arrival, accepted)
+        if not await self._store.strangers.tell(sender, arrival.message.received_at):
+            return None
+        log.info("message.refused", why="not admitted", sender=sender)
+        return Opening(texts.NOT_ADMITTED.say(arrival.language, sender=sender), finished=True)
+
+    async def _prompt(self, arrival: Arrival) -> Opening:
+        message, chat = arrival.message, arrival.chat
+        if not message.text and not message.quote:
+            return await self._wordless(arrival)
+        with self._turns.arriving(chat) as busy:
+            waiting = len(await self._store.turns.queued(chat)) if busy else 0
+            refusal = self._busy_refusal(arrival, waiting) if busy else ""
+            if refusal:
+                return await self._intake.refuse(arrival, refusal, "busy")
+            turn = new_turn(arrival, message.text, bubble=not busy and arrival.may_stay_open)
+            accepted = await self._intake.keep(arrival, "prompt", turn=turn)
+            if accepted.repeated or accepted.turn is None:
+                return self._intake.repeat(arrival, accepted)
+            self._turns.wake(chat)
+        position = waiting + 1 if busy else 0
+        opening = await self._intake.begun(arrival, accepted.turn, position=position)
+        if not arrival.media:
+            return opening
+        note = texts.MEDIA_LEFT_OUT.say(arrival.language, kinds=arrival.media)
+        prefix = f"{opening.prefix}\n\n{note}" if opening.prefix else note
+        return Opening(opening.markdown, opening.finished, prefix)
+
+    async def _wordless(self, arrival: Arrival) -> Opening:
+        if arrival.media:
+            text = texts.MEDIA_ONLY.say(arrival.language, kinds=arrival.media)
+            return await self._intake.refuse(arrival, text, "media only")
+        return await self._intake.refuse(
+            arrival, texts.EMPTY_MESSAGE.say(arrival.language), "empty"
+        )
+
+    def _busy_refusal(self, arrival: Arrival, waiting: int) -> str:
+        if self._chat.busy == "reject":
+            running, age = self._intake.what_runs(arrival.chat)
+            return texts.BUSY.say(arrival.language, running=running, age=age)
+        if waiting >= self._chat.queue_limit:
+            return texts.QUEUE_FULL.say(arrival.language, limit=self._chat.queue_limit)
+        return ""

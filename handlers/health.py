@@ -1,0 +1,234 @@
+"""Whether the service lives, whether it may be sent messages, and the whole truth for administrators."""
+
+import hmac
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import orjson
+import prometheus_client
+from aiohttp import web
+
+from bot.errors import PeerError, StoreError, UserError
+from bot.metrics import Counts, Metrics
+from bot.services import Services
+from config.version import VERSION
+from store.records import ChatRecord
+
+FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+DISK_LOW_BYTES = 500 * 1024 * 1024
+NOBODY = ChatRecord("", "", "direct", "", "", 0, "", "", "", "", "", 0, 0)
+LISTED = 50  # running turns in one answer
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformState:
+    """What a platform says of itself: is it on, and when did it last hear from its people."""
+
+    name: str
+    on: bool
+    facts: dict[str, object]
+
+
+class Health:
+    """Looks at every part. ``closing`` tells whether a shutdown has begun."""
+
+    def __init__(
+        self,
+        services: Services,
+        callbacks: Counts,
+        platforms: Callable[[], list[PlatformState]],
+        closing: Callable[[], bool],
+        token: str,
+    ) -> None:
+        self._services = services
+        self._metrics = Metrics(callbacks, lambda: services.turns.ended)
+        self._platforms = platforms
+        self._closing = closing
+        self._token = token.encode()
+        self._started_at = services.clock()
+
+    @property
+    def routes(self) -> list[web.RouteDef]:
+        """What is mounted."""
+        return [
+            web.get("/healthz", self.alive),
+            web.get("/readyz", self.ready),
+            web.get("/metrics", self.metrics),
+            web.get("/admin/health", self.truth),
+        ]
+
+    def is_admin(self, request: web.Request) -> bool:
+        """Tell whether a request shows the admin token, compared in constant time."""
+        kind, _, shown = request.headers.get("Authorization", "").partition(" ")
+        given = shown.strip().encode() if kind.lower() == "bearer" else b""
+        return hmac.compare_digest(given, self._token)
+
+    async def alive(self, _: web.Request) -> web.Response:
+        """Answer as long as the process does; nothing else is asked."""
+        return web.Response(text="ok\n")
+
+    async def ready(self, _: web.Request) -> web.Response:
+        """503 only when messages cannot be stored or a shutdown has begun; all else is degraded."""
+        stored = await self._store_problem()
+        server = self._services.server
+        parts = {
+            "service": "closing" if self._closing() else "ok",
+            "store": stored or "ok",
+            "opencode": "ok" if server.state == "ready" else f"degraded: {server.state}",
+        }
+        parts |= {one.name: "ok" if one.on else "off" for one in self._platforms()}
+        if server.warning:
+            parts["opencode_version"] = server.warning
+        if server.refused:
+            parts["opencode"] = f"degraded: {server.refused}"
+        ready = not stored and not self._closing()
+        return _json({"ready": ready, "parts": parts}, status=200 if ready else 503)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Prometheus, for administrators and for whoever asks from this very machine."""
+        if not self.is_admin(request) and not is_local(request):
+            raise _unauthorized()
+        await self._gauge()
+        body = prometheus_client.generate_latest(self._metrics.registry)
+        return web.Response(
+            body=body, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST}
+        )
+
+    async def truth(self, request: web.Request) -> web.Response:
+        """Everything that an administrator needs to know, in one JSON object."""
+        if not self.is_admin(request):
+            raise _unauthorized()
+        services = self._services
+        store = services.store.health()
+        return _json(
+            {
+                "version": VERSION,
+                "python": platform.python_version(),
+                "uptime_s": (services.clock() - self._started_at) // 1000,
+                "opencode": await self._opencode(),
+                "platforms": {one.name: {"on": one.on} | one.facts for one in self._platforms()},
+                "turns": await services.store.turns.counts() | {"now": self._running()},
+                "deliveries": await services.store.deliveries.counts(),
+                "database": store,
+                "disk": self._disk(),
+                "warnings": await self._warnings(),
+            }
+        )
+
+    async def _store_problem(self) -> str:
+        try:
+            await self._services.store.ping(self._services.clock())
+        except StoreError as exc:
+            return f"cannot store messages: {exc}"
+        return ""
+
+    async def _opencode(self) -> dict[str, object]:
+        server, feed = self._services.server, self._services.feed
+        facts: dict[str, object] = {
+            "state": server.state,
+            "managed": server.managed,
+            "url": server.address.url,
+            "version": server.version,
+            "restarts": server.restarts,
+            "pid": server.pid,
+            "follow": "poll" if feed is None else "events",
+        }
+        if feed is not None:
+            facts["feed"] = {
+                "connected": feed.connected,
+                "last_event_at": feed.last_event_at,
+                "reconnects": feed.reconnects,
+                "skipped": feed.skipped,
+            }
+        return facts | await self._in_force()
+
+    async def _in_force(self) -> dict[str, object]:
+        """Agents, models, and which of them a chat without choices of its own gets, and why."""
+        if self._services.server.state != "ready":
+            return {}
+        choices, directory = self._services.choices, self._services.settings.workspaces.root
+        try:
+            offer = await choices.offer(directory)
+            choice = await choices.resolve(NOBODY, directory)
+        except PeerError as exc:
+            return {"error": str(exc)}
+        except UserError as exc:
+            return {"error": exc.text.say("en", **exc.facts)}
+        return {
+            "agents": [agent.name for agent in offer.agents],
+            "models": list(offer.models),
+            "agent": choice.agent,
+            "agent_why": choice.agent_why.en,
+            "model": choice.model,
+            "model_why": choice.model_why.en,
+        }
+
+    def _running(self) -> list[dict[str, object]]:
+        now = self._services.clock()
+        return [
+            {
+                "turn": running.record.n,
+                "chat": running.record.chat,
+                "session": running.record.session,
+                "age_s": (now - running.started_at) // 1000,
+                "last_event_s": (now - running.summary.last_event_at) // 1000,
+                "steps": running.summary.steps,
+                "note": running.note,
+            }
+            for running in self._services.turns.all_running()[:LISTED]
+        ]
+
+    def _disk(self) -> dict[str, int]:
+        usage = shutil.disk_usage(self._services.settings.server.data_dir)
+        return {"total": usage.total, "free": usage.free}
+
+    async def _warnings(self) -> list[str]:
+        warnings = [
+            one for one in (self._services.server.warning, self._services.server.refused) if one
+        ]
+        if "*" in self._services.settings.access.admins:
+            warnings.append("access.admins is *: everybody is an administrator")
+        if self._services.settings.server.public_url is None:
+            warnings.append("server.public_url is not set: answers name files but cannot link them")
+        if self._disk()["free"] < DISK_LOW_BYTES:
+            warnings.append("less than 500 MB of disk space is left")
+        if problem := await self._store_problem():
+            warnings.append(problem)
+        return warnings
+
+    async def _gauge(self) -> None:
+        services, metrics = self._services, self._metrics
+        turns = await services.store.turns.counts()
+        metrics.running.set(len(services.turns))
+        metrics.queued.set(turns.get("queued", 0))
+        for state, count in (await services.store.deliveries.counts()).items():
+            metrics.deliveries.labels(state).set(count)
+        metrics.opencode_up.set(services.server.state == "ready")
+        metrics.opencode_restarts.set(services.server.restarts)
+        if services.feed is not None:
+            metrics.feed_connected.set(services.feed.connected)
+            metrics.feed_reconnects.set(services.feed.reconnects)
+        health = services.store.health()
+        metrics.database_bytes.set(float(str(health["bytes"])) + float(str(health["wal_bytes"])))
+
+
+def is_local(request: web.Request) -> bool:
+    """Tell whether a request comes from this machine and not through a proxy on it."""
+    if any(name in request.headers for name in FORWARDED) or request.remote is None:
+        return False
+    return ip_address(request.remote).is_loopback
+
+
+def _unauthorized() -> web.HTTPUnauthorized:
+    return web.HTTPUnauthorized(
+        text="Show the admin token: Authorization: Bearer …\n",
+        headers={"WWW-Authenticate": 'Bearer realm="admin"'},
+    )
+
+
+def _json(value: object, *, status: int = 200) -> web.Response:
+    body = orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    return web.Response(body=body, status=status, content_type="application/json")

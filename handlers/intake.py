@@ -1,0 +1,179 @@
+"""Take a message in: one write before anything is said, and the words that it is answered with."""
+
+from dataclasses import dataclass
+
+import orjson
+import structlog
+
+from bot.messages import InboundMessage
+from bot.outbox import Outbox
+from bot.render import age
+from bot.services import Services
+from bot.sessions import shortened
+from bot.texts import Language
+from bot.texts import engine as texts
+from store.records import (
+    Accepted,
+    InboundKind,
+    NewChat,
+    NewInbound,
+    NewTurn,
+    TurnKind,
+    TurnRecord,
+)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a message's bubble begins.
+
+    ``finished``: this is all; otherwise a turn goes on in it. ``prefix`` stays on top
+    for the bubble's whole life: an answer that had waited for this contact.
+    """
+
+    markdown: str
+    finished: bool
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message at our door: with its bubble's id, and whether that bubble may stay open."""
+
+    message: InboundMessage
+    stream: str
+    language: Language
+    may_stay_open: bool
+
+    @property
+    def chat(self) -> str:
+        """The chat's key."""
+        return self.message.chat.key
+
+    @property
+    def media(self) -> str:
+        """What else than text came along, in words."""
+        kinds = dict.fromkeys(attachment.kind for attachment in self.message.attachments)
+        return ", ".join(texts.MEDIA_KINDS[kind].say(self.language) for kind in kinds)
+
+
+class Intake:
+    """Keeps messages, and says what became of them."""
+
+    def __init__(self, services: Services, outbox: Outbox) -> None:
+        self._services = services
+        self._outbox = outbox
+
+    async def keep(
+        self, arrival: Arrival, kind: InboundKind, *, name: str = "", turn: NewTurn | None = None
+    ) -> Accepted:
+        """Write message, chat and turn at once; on the disk when this returns."""
+        message = arrival.message
+        inbound = NewInbound(
+            message=message.id,
+            chat=arrival.chat,
+            sender=message.sender,
+            kind=kind,
+            name=name,
+            body=message.text if kind == "command" else "",
+            stream=arrival.stream,
+            shown="",
+            finished=False,
+            reply_url=message.reply_url,
+            received_at=message.received_at,
+        )
+        accepted = await self._services.store.inbox.accept(inbound, new_chat(arrival), turn)
+        event = "message.repeated" if accepted.repeated else "message.accepted"
+        log.info(event, kind=kind, chars=len(message.text), attachments=len(message.attachments))
+        return accepted
+
+    async def refuse(self, arrival: Arrival, text: str, why: str) -> Opening:
+        """Keep a message that starts nothing, and say why."""
+        accepted = await self.keep(arrival, "refused")
+        if accepted.repeated:
+            return self.repeat(arrival, accepted)
+        log.info("message.refused", why=why)
+        return await self.answered(arrival, text)
+
+    async def answered(self, arrival: Arrival, text: str) -> Opening:
+        """Say something that is complete, behind what had waited for this contact."""
+        return Opening(text, finished=True, prefix=await self._waited(arrival))
+
+    def repeat(self, arrival: Arrival, accepted: Accepted) -> Opening:
+        """Answer a copy of a message that is kept already: as the first was; nothing starts."""
+        inbound, turn = accepted.inbound, accepted.turn
+        if inbound.shown:
+            return Opening(inbound.shown, finished=inbound.finished)
+        if turn is None:
+            return Opening(texts.RECEIVED.say(arrival.language), finished=True)
+        going = turn.bubble and turn.state in {"queued", "running"}
+        text = texts.ACCEPTED if going else texts.RECEIPT
+        return Opening(text.say(arrival.language, n=turn.n), finished=not going)
+
+    async def begun(self, arrival: Arrival, turn: TurnRecord, *, position: int) -> Opening:
+        """Say that a turn was taken in: it starts now (position 0) or waits."""
+        prefix = await self._waited(arrival)
+        if position:
+            title, since = self.what_runs(arrival.chat)
+            text = texts.QUEUED.say(
+                arrival.language, n=turn.n, position=position, running=title, age=since
+            )
+            return Opening(text, finished=True, prefix=prefix)
+        begun = texts.ACCEPTED if turn.bubble else texts.ACCEPTED_CLOSED
+        return Opening(begun.say(arrival.language, n=turn.n), not turn.bubble, prefix)
+
+    async def _waited(self, arrival: Arrival) -> str:
+        """Take what waited for this contact."""
+        on_its_way = self._services.turns.bringing(arrival.chat)
+        return await self._outbox.at_contact(arrival.chat, arrival.language, but=on_its_way)
+
+    def what_runs(self, chat: str) -> tuple[str, str]:
+        """Return the title and the age of the chat's running turn."""
+        running = self._services.turns.running(chat)
+        if running is None:
+            return "…", ""
+        return shortened(running.record.text), age(self._services.clock() - running.started_at)
+
+
+def new_chat(arrival: Arrival) -> NewChat:
+    """Return the chat of a message as the store keeps it."""
+    chat = arrival.message.chat
+    return NewChat(
+        key=chat.key,
+        platform=chat.platform,
+        kind=chat.kind,
+        id=chat.id,
+        member=chat.member,
+        last_language=arrival.language,
+        at=arrival.message.received_at,
+    )
+
+
+def new_turn(
+    arrival: Arrival,
+    text: str,
+    *,
+    bubble: bool,
+    kind: TurnKind = "prompt",
+    forced: bool = False,
+    retry_of: TurnRecord | None = None,
+) -> NewTurn:
+    """Return the turn that a message asks for; a retry takes over what came with the first try."""
+    message = arrival.message
+    media = [{"kind": one.kind, "name": one.name} for one in message.attachments]
+    return NewTurn(
+        message=message.id,
+        chat=arrival.chat,
+        sender=message.sender,
+        kind=kind,
+        text=text,
+        quote=retry_of.quote if retry_of else message.quote,
+        attachments=retry_of.attachments if retry_of else orjson.dumps(media).decode(),
+        language=arrival.language,
+        forced=forced,
+        bubble=bubble,
+        retry_of=retry_of.n if retry_of else None,
+        created_at=message.received_at,
+    )

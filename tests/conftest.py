@@ -1,0 +1,28 @@
+"""Fixtures of the whole suite, and skips that a landing counts as failures."""
+
+import importlib.util
+import os
+
+import pytest
+
+pytest_plugins = [
+    name
+    for name in (
+        "tests.browser_fixtures",
+        "tests.opencode_fixtures",
+        "tests.peer_fixtures",
+        "tests.wecom_fixtures",
+        "tests.service_fixtures",
+    )
+    if importlib.util.find_spec(name)
+]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Under ``NO_SKIPS=1`` a skipped test is a failed one: a landing tests everything."""
+    report = yield
+    if os.environ.get("NO_SKIPS") and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be skipped: {report.longrepr}"
+    return report

@@ -1,0 +1,112 @@
+"""The service under test: real, on a socket, with WeCom's stand-in on one side and OpenCode on the other."""
+
+import socket
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import pytest
+
+from bot.app import Service, opened
+from bot.sandbox.standin import StandIn
+from config.settings import load_settings
+from tests.wecom_fixtures import AES_KEY, BOT_ID, BOT_NAME, TOKEN
+
+ADMIN_TOKEN = "an-admin-token-of-tests"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def environment(tmp_path, standin, *, port, opencode=None, **overrides):
+    """Return the environment of a service that speaks with the given peers."""
+    environ = {
+        "BOT_DATA_DIR": str(tmp_path / "data"),
+        "BOT_HOST": "127.0.0.1",
+        "BOT_PORT": str(port),
+        "BOT_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "BOT_ADMIN_TOKEN": ADMIN_TOKEN,
+        "BOT_ADMINS": "boss",
+        "BOT_MAINTAINERS": "lead",
+        "BOT_MEMBERS": "zhangsan,lisi,wangwu",
+        "WECOM_BOT_TOKEN": TOKEN,
+        "WECOM_BOT_AES_KEY": AES_KEY,
+        "WECOM_BOT_ID": BOT_ID,
+        "WECOM_BOT_NAME": BOT_NAME,
+        "WECOM_API_URL": standin.base_url,
+    }
+    if opencode is not None:
+        environ |= {
+            "OPENCODE_URL": opencode.url,
+            "OPENCODE_SERVER_USERNAME": opencode.username,
+            "OPENCODE_SERVER_PASSWORD": opencode.password,
+        }
+    return environ | overrides
+
+
+@dataclass
+class Bot:
+    """A running service and its people."""
+
+    wecom: StandIn
+    environ: dict
+    service: Service | None = None
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def url(self):
+        return self.service.url
+
+    @property
+    def store(self):
+        return self.service.services.store
+
+    @property
+    def turns(self):
+        return self.service.services.turns
+
+    async def start(self):
+        settings = load_settings(None, self.environ)
+        self.stack = AsyncExitStack()
+        self.service = await self.stack.enter_async_context(opened(settings))
+        self.wecom.callback_url = f"{self.service.url}/wecom/bot"
+
+    async def stop(self):
+        await self.stack.aclose()
+
+    async def restart(self):
+        await self.stop()
+        await self.start()
+
+    async def ready(self):
+        """Wait until OpenCode is there."""
+        assert await self.service.services.server.wait_ready(30)
+
+
+@pytest.fixture
+async def make_bot(make_standin, tmp_path):
+    """Make services: ``await make_bot(opencode, BOT_CHAT_BUSY="reject")``."""
+    async with AsyncExitStack() as stack:
+
+        async def make(opencode=None, *, timing=None, **overrides):
+            facts = {"timing": timing} if timing else {}
+            standin = await make_standin(**facts)
+            environ = environment(
+                tmp_path, standin, port=free_port(), opencode=opencode, **overrides
+            )
+            bot = Bot(standin, environ)
+            stack.push_async_callback(bot.stop)
+            await bot.start()
+            return bot
+
+        yield make
+
+
+@pytest.fixture
+async def bot(make_bot, opencode):
+    """A service in front of the real OpenCode with a scripted model."""
+    bot = await make_bot(opencode)
+    await bot.ready()
+    return bot
