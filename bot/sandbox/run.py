@@ -1,0 +1,107 @@
+"""``python -m bot sandbox``: the real service, a stand-in for WeCom, and a page to chat on."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import uvloop
+from aiohttp import web
+
+from bot.app import Service, opened
+from bot.errors import StartError
+from bot.opencode.environment import merged
+from bot.opencode.user_config import UserConfig
+from bot.sandbox import household
+from bot.sandbox.guard import local_only
+from bot.sandbox.household import BOT_ID, BOT_NAME, HOST, Keys
+from bot.sandbox.model import ScriptedModel, provider_config
+from bot.sandbox.standin import StandIn
+from bot.sandbox.web import PATH, Page
+from config.logs import set_up
+from config.settings import Settings
+
+INLINE_CONFIG = "OPENCODE_CONFIG_CONTENT"
+MODEL_PORT_AWAY = 1000
+
+DEMO = "the scripted demo model: no network, no key (a real one: make run MODEL=provider/model)"
+BLOCK = """
+  opencode-wecom sandbox 沙箱
+
+  Open  打开   {url}
+  Model 模型   {model}
+  Data  数据   {folder}
+  Stop  停止   Ctrl+C
+
+"""
+
+
+def run_sandbox(model: str | None = None) -> None:
+    """Run the sandbox until it is told to end. ``model`` is ``provider/model``."""
+    folder = household.data_folder(os.environ)
+    keys = household.keys(folder)
+    wanted = household.wanted_port(os.environ)
+    port = household.free_port(wanted)
+    if wanted not in {0, port}:
+        sys.stdout.write(f"Port {wanted} is taken; the sandbox uses {port}.\n")
+    settings = household.settings_for(os.environ, folder, port, keys, model)
+    demo = model is None and not household.has_model(os.environ)
+    mask = set_up(secrets=(*settings.secrets(), keys.page))
+    service = uvloop.run(_run(settings, keys, mask.hide, demo=demo))
+    if service.failure is not None:
+        raise StartError(f"ended by a fault: {service.failure!r}") from service.failure
+
+
+async def _run(
+    settings: Settings, keys: Keys, hide: Callable[[str], None], *, demo: bool
+) -> Service:
+    async with AsyncExitStack() as stack:
+        if demo:
+            await _play_model(stack, settings.server.port + MODEL_PORT_AWAY)
+        base = f"http://{HOST}:{settings.server.port}"
+        callback = f"{base}/wecom/bot"
+        standin = StandIn(callback, keys.token, keys.aes_key, BOT_ID, BOT_NAME, base)
+        await stack.enter_async_context(standin)
+        page = Page(standin, household.cast(demo_model=demo), keys.page)
+
+        def extra(app: web.Application, _: Service) -> None:
+            page.attach(app)
+            app.add_routes([local_only(route) for route in standin.routes])
+
+        service = await stack.enter_async_context(opened(settings, extra=extra, hide=hide))
+        await standin.verify_url()
+        _say_where(f"{base}{PATH}?token={keys.page}", settings, demo=demo)
+        await _until_told(service)
+        return service
+
+
+async def _play_model(stack: AsyncExitStack, port: int) -> None:
+    """Serve the scripted model, and make it the one of the OpenCode server that will be started.
+
+    Its port is the same at each start: an OpenCode server that outlived us still knows it.
+    """
+    model = ScriptedModel()
+    url = await model.start(port=household.free_port(port))
+    stack.push_async_callback(model.stop)
+    own = UserConfig.of(os.environ).inline_json()
+    os.environ[INLINE_CONFIG] = json.dumps(merged(own, provider_config(url)))
+
+
+async def _until_told(service: Service) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, service.ended.set)
+    await service.ended.wait()
+
+
+def _say_where(url: str, settings: Settings, *, demo: bool) -> None:
+    model = DEMO if demo else settings.opencode.model or "the one of your OpenCode configuration"
+    folder = settings.server.data_dir
+    here = Path.cwd()
+    shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
+    sys.stdout.write(BLOCK.format(url=url, model=model, folder=shown))
+    sys.stdout.flush()
