@@ -6,7 +6,7 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 OPENCODE_READY := .runtime/.ready
 
-.PHONY: run test check bench clean lock
+.PHONY: run test check bench clean lock opencode
 
 run: $(RUN_READY) $(OPENCODE_READY)  ## start the service, or the sandbox when nothing is configured
 	$(BIN)/python -m bot $(if $(MODEL),--model $(MODEL))
@@ -42,10 +42,14 @@ $(DEV_READY): requirements-dev.lock | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@ $(RUN_READY)
 
+# `npm ci` would insist on a locked package for every platform; `npm install` keeps to the lock for those it has.
+opencode:  ## install the pinned OpenCode and ripgrep under .runtime/
+	@command -v npm >/dev/null || { echo "npm is needed to install OpenCode; install it, or put an opencode that is supported on the PATH." >&2; exit 1; }
+	cp config/opencode/package.json config/opencode/package-lock.json .runtime/
+	npm install --prefix .runtime --omit=dev --no-save --no-audit --no-fund --loglevel=error
+
 # The pinned OpenCode and ripgrep, only where the PATH has none that we are proved with.
 $(OPENCODE_READY): config/opencode/package-lock.json | $(RUN_READY)
-	mkdir -p .runtime
-	$(BIN)/python -m bot.opencode.environment || { \
-		cp config/opencode/package.json config/opencode/package-lock.json .runtime/ && \
-		npm ci --prefix .runtime --omit=dev --no-audit --no-fund --loglevel=error; }
+	@mkdir -p .runtime
+	@$(BIN)/python -m bot.opencode.binaries || $(MAKE) --no-print-directory opencode
 	touch $@

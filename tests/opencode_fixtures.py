@@ -30,6 +30,20 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def git_init(folder: Path):
+    """Make a folder an empty repository."""
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
+    return folder
+
+
+async def until(true, limit_s=30):
+    """Wait for what another process or thread brings about: there is no event to wait for."""
+    async with asyncio.timeout(limit_s):
+        while not true():  # noqa: ASYNC110  # see above
+            await asyncio.sleep(0.02)
+
+
 def settings_in(folder: Path, **environ):
     """Return settings whose data are in a folder."""
     return load_settings(None, {"BOT_DATA_DIR": str(folder), **environ})
@@ -93,10 +107,7 @@ class OpenCodeUnderTest:
 
     def directory(self, name="project"):
         """Make a folder with an empty repository."""
-        folder = self.folder / name
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
-        return folder
+        return git_init(self.folder / name)
 
     async def restart(self):
         """End it properly and start it anew; returns when it can be used."""
@@ -106,9 +117,7 @@ class OpenCodeUnderTest:
         """Kill it as an out-of-memory killer does; returns when it is over, not when it is back."""
         pid, gone = self.pid, self.server.managed._process
         os.kill(pid, signal.SIGKILL)
-        async with asyncio.timeout(10):
-            while gone.alive:
-                await asyncio.sleep(0.01)
+        await until(lambda: not gone.alive)
 
     async def ready(self):
         """Wait until it can be used (again)."""

@@ -9,6 +9,7 @@ from bot.errors import OpenCodeError, OpenCodeUnavailable, SessionGone
 from bot.opencode.client import OpenCode
 from bot.opencode.ids import MessageIds
 from bot.opencode.model import Agent, Command, FileDiff, Paths, Status, TextPart, Todo
+from tests.fakes.events import Script
 from tests.fakes.opencode import FakeOpenCode
 from tests.fakes.opencode_turns import ask, fail, hang, question, say, subagent, swallow, todos
 
@@ -282,19 +283,6 @@ async def test_a_server_that_is_not_there_has_certainly_got_nothing():
     assert not down.value.sent
 
 
-async def serve(answer):
-    """Answer every request on a socket with these bytes, cut into two writes."""
-
-    async def talk(reader, writer):
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    return server, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-
 def http(body, status="200 OK", kind="application/json", length=None):
     size = len(body) if length is None else length
     head = f"HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {size}\r\n\r\n"
@@ -317,45 +305,38 @@ def http(body, status="200 OK", kind="application/json", length=None):
     ids=["nothing", "ssh", "no json", "list", "no version", "cut", "redirect", "text", "503"],
 )
 async def test_whatever_is_no_answer_of_opencodes_is_unavailable(answer):
-    server, url = await serve(answer)
-    async with server, OpenCode(url, "u", "") as client:
+    async with Script([answer]) as server, OpenCode(server.url, "u", "") as client:
         with pytest.raises(OpenCodeUnavailable):
             await client.health()
 
 
 async def test_a_list_that_is_none_is_unavailable_too():
-    server, url = await serve(http(b'{"a": 1}'))
-    async with server, OpenCode(url, "u", "p") as client:
+    async with Script([http(b'{"a": 1}')]) as server, OpenCode(server.url, "u", "p") as client:
         with pytest.raises(OpenCodeUnavailable):
             await client.sessions("/w", 1)
 
 
 async def test_an_object_that_is_none_is_unavailable_too():
-    server, url = await serve(http(b"[1]"))
-    async with server, OpenCode(url, "u", "p") as client:
+    async with Script([http(b"[1]")]) as server, OpenCode(server.url, "u", "p") as client:
         with pytest.raises(OpenCodeUnavailable):
             await client.session("ses_1")
 
 
 async def test_an_error_page_of_no_shape_is_an_error_with_its_status():
-    server, url = await serve(http(b"<h1>no</h1>", status="500 Oops", kind="text/html"))
-    async with server, OpenCode(url, "u", "p") as client:
+    async with (
+        Script([http(b"<h1>no</h1>", status="500 Oops", kind="text/html")]) as server,
+        OpenCode(server.url, "u", "p") as client,
+    ):
         with pytest.raises(OpenCodeError) as refused:
             await client.health()
     assert (refused.value.status, refused.value.name) == (500, "")
 
 
 async def test_a_server_that_drips_is_given_up_as_a_whole():
-    async def drip(reader, writer):
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(http(b"", length=10_000))
-        while not writer.is_closing():
-            writer.write(b" ")
-            await writer.drain()
-            await asyncio.sleep(0.02)
-
-    server = await asyncio.start_server(drip, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, OpenCode(url, "u", "p", timeout_s=0.1) as client:
+    dripping = [http(b"", length=10_000), *[b" ", 0.02] * 500]
+    async with (
+        Script(dripping) as server,
+        OpenCode(server.url, "u", "p", timeout_s=0.1) as client,
+    ):
         with pytest.raises(OpenCodeUnavailable):
             await client.health()

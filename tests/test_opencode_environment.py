@@ -1,6 +1,7 @@
 """What a managed server inherits, what it is given, and what it never sees."""
 
 import os
+import socket
 import subprocess
 
 import orjson
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import StartError
-from bot.opencode.binaries import Programs, look, version_of
+from bot.opencode import identity
+from bot.opencode.binaries import Programs, look, path_suffices, version_of
 from bot.opencode.environment import (
     Folders,
     Wishes,
@@ -335,6 +337,17 @@ def test_ripgrep_is_taken_from_the_path_or_from_the_package(tmp_path):
     assert look(environ, tmp_path).ripgrep == installed
 
 
+def test_nothing_is_installed_when_the_path_has_it_all(tmp_path):
+    environ = {"PATH": str(tmp_path / "bin")}
+    assert not path_suffices(environ)
+    program(tmp_path / "bin", "opencode", "1.18.33")
+    assert not path_suffices(environ)
+    program(tmp_path / "bin", "rg", "15")
+    assert path_suffices(environ)
+    program(tmp_path / "bin", "opencode", "1.1.65")
+    assert not path_suffices(environ)
+
+
 def test_a_program_that_does_not_run_has_no_version(tmp_path):
     (tmp_path / "opencode").write_text("nothing")
     assert version_of(tmp_path / "opencode", tmp_path) == ""
@@ -402,3 +415,12 @@ def test_a_private_file_is_replaced_whole(tmp_path):
     assert file.read_bytes() == b"new"
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_port_is_chosen_that_nobody_has(tmp_path, monkeypatch):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        taken = other.getsockname()[1]
+        monkeypatch.setattr(identity, "PORTS", range(taken - 1, taken + 2))
+        for number in range(20):
+            assert Identity.load(tmp_path / f"{number}.json").port != taken

@@ -7,7 +7,6 @@ import pytest
 
 from bot.opencode.client import OpenCode
 from bot.opencode.events import (
-    FileEdited,
     MessageUpdated,
     PartDelta,
     SessionCreated,
@@ -16,7 +15,7 @@ from bot.opencode.events import (
 from bot.opencode.feed import Gap
 from tests.fakes.events import idle
 from tests.fakes.opencode import FakeOpenCode
-from tests.fakes.opencode_turns import hang, say, subagent, write
+from tests.fakes.opencode_turns import hang, say, subagent
 from tests.opencode_talk import Talk, heard_until, running, taken, until
 
 
@@ -88,19 +87,6 @@ async def test_a_sub_agent_can_be_adopted_by_reading(feed):
         feed._take(idle("child")[6:])
         assert await taken(following, 1) == [SessionIdle("child")]
         assert await following.next(0) is None
-
-
-async def test_edited_files_are_told_to_those_who_work_in_that_folder(fake, feed, talk):
-    session = await talk.session()
-    fake.script(write("a.txt", "hi"))
-    with (
-        feed.follow(session.id, str(talk.directory)) as here,
-        feed.follow("other", "/elsewhere") as other,
-    ):
-        await talk.prompt(session, "hi")
-        events = await heard_until(here, lambda e: e == SessionIdle(session.id))
-        assert FileEdited(str(talk.directory / "a.txt"), str(talk.directory)) in events
-        assert await other.next(0) is None
 
 
 async def test_a_disposed_folder_is_a_gap_for_those_who_work_there(feed):

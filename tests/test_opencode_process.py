@@ -14,6 +14,7 @@ import psutil
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from structlog.testing import capture_logs
 
 from bot.background import Background
 from bot.errors import StartError
@@ -22,10 +23,17 @@ from bot.opencode.client import OpenCode
 from bot.opencode.identity import Identity
 from bot.opencode.process import Process
 from bot.opencode.server import ExternalServer, ManagedServer
-from bot.opencode.server_managed import Patience
+from bot.opencode.server_managed import LOG_BYTES, Patience
 from bot.sandbox.model import ScriptedModel
 from bot.sandbox.script import hang, say, tool
-from tests.opencode_fixtures import READY_S, environ_for, settings_in, skip_without_opencode
+from tests.opencode_fixtures import (
+    READY_S,
+    environ_for,
+    git_init,
+    settings_in,
+    skip_without_opencode,
+    until,
+)
 
 pytestmark = pytest.mark.opencode
 
@@ -95,37 +103,32 @@ async def run_turn(server, folder, text):
     """Have the server answer one prompt, and return the session's messages."""
     async with client_of(server) as client:
         session = await begin_turn(client, folder, text)
-        async with asyncio.timeout(30):
-            while not await over(client, session):
-                await asyncio.sleep(0.05)
+        await finished(client, session)
         return await client.messages(session)
 
 
 async def begin_turn(client, folder, text):
-    folder.mkdir(exist_ok=True)
-    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
+    git_init(folder)
     session = await client.create_session(folder, title="test", metadata={})
     part = {"type": "text", "text": text}
     await client.prompt(session.id, message="msg_1", parts=[part], agent="build", model="demo/demo")
     return session.id
 
 
-async def over(client, session):
-    messages = await client.messages(session)
-    last = messages[-1] if messages else None
-    return last is not None and last.finish == "stop" and last.completed_at is not None
+async def finished(client, session):
+    """Wait for the end of the turn; its answer is on the server's side, so we ask again and again."""
+    async with asyncio.timeout(30):
+        while True:
+            messages = await client.messages(session)
+            if messages and messages[-1].finish == "stop" and messages[-1].completed_at:
+                return
+            await asyncio.sleep(0.05)
 
 
 def tool_output(messages):
     return next(
         part.output for message in messages for part in message.parts if hasattr(part, "tool")
     )
-
-
-async def until(true, limit_s=30):
-    async with asyncio.timeout(limit_s):
-        while not true():
-            await asyncio.sleep(0.05)
 
 
 def sleepers(word):
@@ -159,7 +162,7 @@ async def test_port_and_password_stay_and_nobody_else_reads_them(folder, model):
     environ = environ_with(folder, model)
     async with ready(folder, environ) as server:
         first = server.address
-    async with serving(folder, environ) as server:
+    async with ready(folder, environ) as server:
         assert server.address == first
     kept = folder / "data/opencode/identity.json"
     assert kept.stat().st_mode & 0o777 == 0o600
@@ -217,6 +220,17 @@ async def test_a_server_that_does_not_answer_any_more_is_replaced(folder, model)
         await until(lambda: server.restarts == 1)
         assert await server.wait_ready(READY_S)
         assert server.pid != pid
+
+
+async def test_a_log_that_grows_is_cut_while_the_server_runs(folder, model):
+    patience = Patience(every_s=0.1)
+    async with ready(folder, environ_with(folder, model), patience=patience) as server:
+        log = folder / "data/opencode/server.log"
+        with log.open("ab") as sink:
+            sink.write(b"x" * LOG_BYTES + b"\n")
+        await until(lambda: log.stat().st_size < LOG_BYTES)
+        assert server.state == "ready"
+        assert server.restarts == 0
 
 
 async def test_a_recycled_server_reads_the_configuration_of_now(folder, model):
@@ -295,7 +309,7 @@ async def test_a_server_that_was_never_recorded_is_found_by_its_mark(folder, mod
 
 
 async def test_a_pid_that_is_somebody_elses_by_now_is_left_alone(folder, model):
-    with subprocess.Popen(["sleep", "31340"]) as other:
+    with a_process("sleep", "31340") as other:
         record = folder / "data/opencode/server.json"
         record.parent.mkdir(parents=True)
         record.write_text(json.dumps({"pid": other.pid, "started": "once:1", "fingerprint": ""}))
@@ -305,13 +319,16 @@ async def test_a_pid_that_is_somebody_elses_by_now_is_left_alone(folder, model):
         other.kill()
 
 
+def a_process(*command):
+    return subprocess.Popen(command)
+
+
 async def test_two_services_never_share_a_data_folder(folder, model):
     environ = environ_with(folder, model)
-    async with serving(folder, environ):
-        async with Background() as background:
-            second = ManagedServer(settings_in(folder / "data"), background, environ=environ)
-            with pytest.raises(StartError, match="another service"):
-                await second.start()
+    async with serving(folder, environ), Background() as background:
+        second = ManagedServer(settings_in(folder / "data"), background, environ=environ)
+        with pytest.raises(StartError, match="another service"):
+            await second.start()
 
 
 async def test_a_wrong_configuration_is_named_and_mended_without_a_restart_of_ours(folder, model):
@@ -374,6 +391,17 @@ async def test_a_program_that_lacks_a_call_is_refused(tmp_path):
     async with serving(tmp_path, environ, runtime=tmp_path) as server:
         await until(lambda: server.refused)
         assert "GET /permission" in server.refused
+
+
+async def test_a_stop_before_the_first_start_starts_nothing(tmp_path):
+    environ = environ_with_program(tmp_path, "#!/bin/sh\nexec sleep 31342\n")
+    slow = tmp_path / "bin/bash"
+    slow.write_text("#!/bin/sh\nsleep 0.5\n")
+    slow.chmod(0o755)
+    async with serving(tmp_path, environ, runtime=tmp_path) as server:
+        await until((tmp_path / "data/opencode/shell/bash").exists)
+    assert server.pid is None
+    assert not (tmp_path / "data/opencode/server.log").exists()
 
 
 async def test_a_server_that_never_started_can_be_stopped(tmp_path):
@@ -497,6 +525,13 @@ async def test_a_server_on_another_disk_is_refused(serve_fake, look_at):
     assert "same disk" in server.refused
 
 
+async def test_a_folder_that_takes_no_file_is_named(serve_fake, look_at, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    server = await look_at(await serve_fake(fake_opencode()), "", tmp_path / "file/shared")
+    await until(lambda: server.refused)
+    assert "No file can be written" in server.refused
+
+
 async def test_a_server_that_lacks_a_call_is_refused(serve_fake, look_at):
     url = await serve_fake(fake_opencode("1.0.185", without=("/permission",)))
     server = await look_at(url, "", None)
@@ -549,17 +584,56 @@ async def test_a_health_that_nobody_can_read_is_an_outage(serve_fake, look_at, b
     assert server.refused is None
 
 
-async def test_an_external_server_that_goes_and_comes_is_followed(look_at, monkeypatch):
-    monkeypatch.setattr("bot.opencode.server_external.LOOK_WHILE_DOWN_S", 0.05)
-    monkeypatch.setattr("bot.opencode.server_external.LOOK_WHILE_READY_S", 0.05)
-    async with TestServer(fake_opencode()) as first:
+@pytest.fixture
+def impatient(monkeypatch):
+    """Let external servers be looked at all the time."""
+    for state in ("DOWN", "READY"):
+        monkeypatch.setattr(f"bot.opencode.server_external.LOOK_WHILE_{state}_S", 0.02)
+
+
+async def test_an_external_server_that_goes_and_comes_is_followed(look_at, impatient):
+    looks = []
+
+    def health():
+        looks.append(1)
+        return web.json_response({"version": "1.18.33"})
+
+    app = fake_opencode(answers={"/global/health": health})
+    async with TestServer(app) as first:
         url, port = str(first.make_url("")).rstrip("/"), first.port
         server = await look_at(url, "", None)
         assert await server.wait_ready(READY_S)
+        await until(lambda: len(looks) >= 3)
+        assert server.state == "ready"
     await until(lambda: server.state == "down")
     assert server.refused is None
     async with TestServer(fake_opencode(), port=port):
         assert await server.wait_ready(READY_S)
+
+
+async def test_an_outage_is_told_once(look_at, impatient):
+    calls = []
+
+    async def slam(_, writer):
+        calls.append(1)
+        writer.close()
+
+    async with await asyncio.start_server(slam, "127.0.0.1") as peer:
+        port = peer.sockets[0].getsockname()[1]
+        with capture_logs() as entries:
+            await look_at(f"http://127.0.0.1:{port}", "", None)
+            await until(lambda: len(calls) >= 3)
+    assert [entry["event"] for entry in entries].count("opencode.lost") == 1
+
+
+async def test_a_stopped_look_ends(serve_fake):
+    async with Background() as background:
+        url = await serve_fake(fake_opencode())
+        server = ExternalServer(url, "opencode", "", background)
+        await server.start()
+        assert await server.wait_ready(READY_S)
+        await server.stop()
+        await until(lambda: len(background) == 0)
 
 
 def test_a_process_is_known_by_its_start_and_a_zombie_is_over():
@@ -603,3 +677,8 @@ def test_a_process_that_ignores_the_request_is_killed():
         process.end_group(one, 0.2)
         assert not one.alive
         process.end_group(one, 0.2)
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        one = Process(child.pid, process.started_at(child.pid))
+        assert process.end([one], 0.2) == 1
+        assert not one.alive

@@ -1,6 +1,6 @@
 """The folders that chats work in, as the real server sees them."""
 
-import subprocess
+import shutil
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,7 @@ from bot.opencode.client import OpenCode
 from bot.opencode.model import Paths
 from bot.opencode.workspace import Workspaces, folder_name
 from bot.texts import workspace as texts
+from tests.opencode_fixtures import git_init
 
 
 def workspaces_in(tmp_path, project=None):
@@ -44,7 +45,7 @@ def test_a_folder_name_is_safe_and_no_other_chats(one, other):
 async def test_a_repository_that_an_agent_removed_is_made_again(tmp_path):
     workspaces = workspaces_in(tmp_path)
     folder = await workspaces.folder("chat")
-    subprocess.run(["rm", "-rf", str(folder / ".git")], check=True)
+    shutil.rmtree(folder / ".git")
     await workspaces.folder("chat")
     assert (folder / ".git").is_dir()
 
@@ -52,7 +53,7 @@ async def test_a_repository_that_an_agent_removed_is_made_again(tmp_path):
 async def test_a_link_in_place_of_a_folder_is_not_followed(tmp_path):
     workspaces = workspaces_in(tmp_path)
     folder = await workspaces.folder("chat")
-    subprocess.run(["rm", "-rf", str(folder)], check=True)
+    shutil.rmtree(folder)
     (tmp_path / "elsewhere/.git").mkdir(parents=True)
     folder.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError) as caught:
@@ -107,7 +108,7 @@ def test_a_worktree_that_holds_our_data_is_refused(tmp_path, worktree, directory
 async def test_the_server_takes_the_folder_for_its_worktree_and_not_the_repository_around(
     opencode, tmp_path
 ):
-    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    git_init(tmp_path)
     workspaces = workspaces_in(tmp_path)
     folder = await workspaces.folder("wecom:group:研发")
     plain = tmp_path / "data/workspaces/plain"

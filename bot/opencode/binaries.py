@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +62,16 @@ def look(environ: Mapping[str, str], runtime: Path = RUNTIME) -> Candidates:
     return Candidates(installed, pinned if pinned.exists() else None, ripgrep)
 
 
+def path_suffices(environ: Mapping[str, str]) -> bool:
+    """Tell whether the PATH has all that is needed, so that nothing has to be installed."""
+    path = environ.get("PATH", os.defpath)
+    installed = _on(path, "opencode")
+    if installed is None or _on(path, "rg") is None:
+        return False
+    with tempfile.TemporaryDirectory() as home:
+        return proved(version_of(installed, Path(home)))
+
+
 def version_of(program: Path, home: Path) -> str:
     """Return what a program calls its version; empty when it does not run.
 
@@ -82,3 +94,7 @@ def version_of(program: Path, home: Path) -> str:
 def _on(path: str, name: str) -> Path | None:
     found = shutil.which(name, path=path)
     return Path(found) if found else None
+
+
+if __name__ == "__main__":  # for the Makefile
+    sys.exit(0 if path_suffices(os.environ) else 1)

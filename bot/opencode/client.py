@@ -193,7 +193,10 @@ class OpenCode:
         return await self._get(_of(session, "message"), _each(Message.parse), params=params)
 
     async def delete_message(self, session: str, message: str) -> None:
-        """Take a message out of a session; the server refuses (409) while it is busy."""
+        """Take a message out of a session; the server refuses (409) while it is busy.
+
+        In a repository a prompt that has just ended may come back, without its parts.
+        """
         await self._call("DELETE", _of(session, "message", message), _nothing)
 
     async def todos(self, session: str) -> list[Todo]:

@@ -202,15 +202,6 @@ class QuestionClosed:
     request: str
 
 
-@dataclass(frozen=True, slots=True)
-class FileEdited:
-    """One of the agent's file tools wrote ``file`` (absolute); whose turn it was is not said."""
-
-    file: str
-    directory: str = ""
-    session: ClassVar[str] = ""
-
-
 Event = (
     Connected
     | Heartbeat
@@ -233,7 +224,6 @@ Event = (
     | PermissionReplied
     | QuestionAsked
     | QuestionClosed
-    | FileEdited
 )
 
 
@@ -262,10 +252,10 @@ def parse(frame: bytes) -> Event | None:
     build = _EVENTS.get(kind)
     if build is None:
         return Other(kind, text(properties, "sessionID"))
-    return build(properties, text(outer, "directory"))
+    return build(properties)
 
 
-def _delta(json: Json, _: str) -> Event:
+def _delta(json: Json) -> Event:
     return PartDelta(
         need(json, "sessionID"),
         need(json, "messageID"),
@@ -275,7 +265,7 @@ def _delta(json: Json, _: str) -> Event:
     )
 
 
-def _part(json: Json, _: str) -> Event:
+def _part(json: Json) -> Event:
     part = child(json, "part")
     delta = json.get("delta")
     return PartUpdated(
@@ -286,69 +276,68 @@ def _part(json: Json, _: str) -> Event:
     )
 
 
-def _message(json: Json, _: str) -> Event:
+def _message(json: Json) -> Event:
     message = Message.parse_info(child(json, "info"))
     return MessageUpdated(message.session, message)
 
 
-def _status(json: Json, _: str) -> Event:
+def _status(json: Json) -> Event:
     return StatusChanged(need(json, "sessionID"), Status.parse(child(json, "status")))
 
 
-def _failed(json: Json, _: str) -> Event:
+def _failed(json: Json) -> Event:
     # A failure before a session is known has none.
     return SessionFailed(text(json, "sessionID"), ServerError.parse(child(json, "error")))
 
 
-def _retitled(json: Json, _: str) -> Event:
+def _retitled(json: Json) -> Event:
     session = child(json, "info")
     return SessionRetitled(need(session, "id"), text(session, "title"))
 
 
-def _deleted(json: Json, _: str) -> Event:
+def _deleted(json: Json) -> Event:
     return SessionDeleted(need(child(json, "info"), "id"))
 
 
-def _permission_replied(json: Json, _: str) -> Event:
+def _permission_replied(json: Json) -> Event:
     request = text(json, "requestID") or need(json, "permissionID")
     return PermissionReplied(need(json, "sessionID"), request)
 
 
-def _question_closed(json: Json, _: str) -> Event:
+def _question_closed(json: Json) -> Event:
     return QuestionClosed(need(json, "sessionID"), need(json, "requestID"))
 
 
-def _removed_part(json: Json, _: str) -> Event:
+def _removed_part(json: Json) -> Event:
     return PartRemoved(need(json, "sessionID"), need(json, "messageID"), need(json, "partID"))
 
 
-_EVENTS: dict[str, Callable[[Json, str], Event]] = {
+_EVENTS: dict[str, Callable[[Json], Event]] = {
     "message.part.delta": _delta,
     "message.part.updated": _part,
     "message.part.removed": _removed_part,
     "message.updated": _message,
-    "message.removed": lambda json, _: MessageRemoved(
+    "message.removed": lambda json: MessageRemoved(
         need(json, "sessionID"), need(json, "messageID")
     ),
     "session.status": _status,
-    "session.idle": lambda json, _: SessionIdle(need(json, "sessionID")),
+    "session.idle": lambda json: SessionIdle(need(json, "sessionID")),
     "session.error": _failed,
-    "session.created": lambda json, _: SessionCreated(Session.parse(child(json, "info"))),
+    "session.created": lambda json: SessionCreated(Session.parse(child(json, "info"))),
     "session.updated": _retitled,
     "session.deleted": _deleted,
-    "session.compacted": lambda json, _: Compacted(need(json, "sessionID")),
-    "todo.updated": lambda json, _: TodosUpdated(
+    "session.compacted": lambda json: Compacted(need(json, "sessionID")),
+    "todo.updated": lambda json: TodosUpdated(
         need(json, "sessionID"), parse_todos(items(json, "todos"))
     ),
-    "permission.asked": lambda json, _: PermissionAsked(PermissionRequest.parse(json)),
-    "permission.updated": lambda json, _: PermissionAsked(PermissionRequest.parse(json)),
+    "permission.asked": lambda json: PermissionAsked(PermissionRequest.parse(json)),
+    "permission.updated": lambda json: PermissionAsked(PermissionRequest.parse(json)),
     "permission.replied": _permission_replied,
-    "question.asked": lambda json, _: QuestionAsked(QuestionRequest.parse(json)),
+    "question.asked": lambda json: QuestionAsked(QuestionRequest.parse(json)),
     "question.replied": _question_closed,
     "question.rejected": _question_closed,
-    "file.edited": lambda json, directory: FileEdited(need(json, "file"), directory),
-    "server.connected": lambda _, __: Connected(),
-    "server.heartbeat": lambda _, __: Heartbeat(),
-    "server.instance.disposed": lambda json, _: Disposed(need(json, "directory")),
-    "global.disposed": lambda _, __: Disposed(""),
+    "server.connected": lambda _: Connected(),
+    "server.heartbeat": lambda _: Heartbeat(),
+    "server.instance.disposed": lambda json: Disposed(need(json, "directory")),
+    "global.disposed": lambda _: Disposed(""),
 }

@@ -17,6 +17,7 @@ from bot.opencode.files import write_private
 from bot.opencode.process import Process
 
 HOST = "127.0.0.1"
+CONNECT_LIMIT_S = 1.0
 PORTS = range(20_000, 32_000)
 
 
@@ -45,7 +46,7 @@ class Identity:
 
     def with_free_port(self, file: Path) -> Self:
         """Return it with its port, or with another one when somebody else listens there."""
-        if _is_free(self.port):
+        if not _is_served(self.port):
             return self
         return replace(self, port=_free_port()).kept(file)
 
@@ -107,9 +108,15 @@ def _any_port() -> int:
     return PORTS.start + secrets.randbelow(len(PORTS))
 
 
+def _is_served(port: int) -> bool:
+    """Tell whether somebody listens. Binding would fail for a minute after our own server's end."""
+    with socket.socket() as probe:
+        probe.settimeout(CONNECT_LIMIT_S)
+        return probe.connect_ex((HOST, port)) == 0
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError:

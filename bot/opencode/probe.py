@@ -72,10 +72,9 @@ class Probe:
 
     async def shares_disk(self, directory: Path) -> bool:
         """Tell whether the server sees our ``directory``: it must read back what we write there."""
-        directory.mkdir(parents=True, exist_ok=True)
         word = secrets.token_hex(16)
         file = directory / f"probe-{word[:8]}.txt"
-        file.write_text(word)
+        _place(file, word)
         try:
             answer = await self._json("/file/content", directory, {"path": file.name}, FIRST_USE_S)
         except OpenCodeError:
@@ -84,11 +83,10 @@ class Probe:
             file.unlink(missing_ok=True)
         return isinstance(answer, dict) and answer.get("content") == word
 
-    async def dispose(self, limit_s: float) -> bool:
-        """Have the server abort every turn and end its commands; tell whether it did."""
+    async def dispose(self, limit_s: float) -> None:
+        """Have the server abort every turn and end its commands, if it listens."""
         with contextlib.suppress(httpx.HTTPError):
-            return (await self._http.post("/global/dispose", timeout=limit_s)).is_success
-        return False
+            await self._http.post("/global/dispose", timeout=limit_s)
 
     async def _json(
         self,
@@ -132,6 +130,11 @@ def refusal_of(version: str, missing: list[str]) -> str | None:
         f"OpenCode {version} does not answer {', '.join('GET ' + path for path in missing)}, "
         f"which this service needs; install a version from {OLDEST} to {NEWEST}."
     )
+
+
+def _place(file: Path, word: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(word)
 
 
 def _of(version: str) -> tuple[int, ...]:

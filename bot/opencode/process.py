@@ -16,7 +16,7 @@ PROC = Path("/proc")
 BOOT = PROC / "sys/kernel/random/boot_id"
 LOOK_S = 0.05
 PS_LIMIT_S = 5.0
-STATE, PARENT, STARTED = 0, 1, 19  # fields of /proc/PID/stat, counted behind the name
+STATE, PARENT, THREADS, STARTED = 0, 1, 17, 19  # of /proc/PID/stat, counted behind the name
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def started_at(pid: int) -> str:
     if not _has_proc():
         return _ps_started(pid)
     fields = _stat(pid)
-    if not fields or fields[STATE] in "ZX":
+    if not fields or _is_over(fields):
         return ""
     return f"{BOOT.read_text().strip()}:{fields[STARTED]}"
 
@@ -125,10 +125,14 @@ def gone(processes: Sequence[Process], limit_s: float) -> bool:
 
 
 def _signal(processes: Iterable[Process], number: signal.Signals) -> None:
-    for process in processes:
-        if process.alive:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(process.pid, number)
+    for pid in [process.pid for process in processes if process.alive]:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def _is_over(fields: Sequence[str]) -> bool:
+    """Tell whether a process has ended; while other threads than its first live it has not."""
+    return fields[STATE] in "ZX" and int(fields[THREADS]) <= 1
 
 
 def _has_proc() -> bool:
@@ -152,9 +156,7 @@ def _parents() -> Iterator[tuple[int, int]]:
     if not _has_proc():
         yield from _ps_parents()
         return
-    for pid in _pids():
-        if fields := _stat(pid):
-            yield pid, int(fields[PARENT])
+    yield from ((pid, int(fields[PARENT])) for pid in _pids() if (fields := _stat(pid)))
 
 
 def _ps_started(pid: int) -> str:

@@ -80,6 +80,8 @@ class ExternalServer(Server):
             self._down()
         except OpenCodeError as exc:
             self._down(self._why(exc))
+        except OSError as exc:
+            self._down(f"No file can be written in {self._shared}: {exc.strerror}.")
         else:
             self._ready(version)
 

@@ -140,6 +140,7 @@ class ManagedServer(Server):
                 await self._end()
                 if self._recycling:
                     continue
+                self._down(self.refused)
                 self.restarts += 1
                 steady = self._clock() - came_up > STEADY_MS
                 delays = restart_delays() if steady else delays
@@ -231,7 +232,7 @@ class ManagedServer(Server):
         return None
 
     async def _watch(self, probe: Probe) -> None:
-        """Return when the server is over, does not answer any more, or is to end."""
+        """Return when the server is over or is to end; raises when it does not answer any more."""
         misses = 0
         while misses < self._patience.misses:
             if await self._ends_within(self._patience.every_s):
@@ -242,7 +243,7 @@ class ManagedServer(Server):
             except OpenCodeUnavailable:
                 misses += 1
             await asyncio.to_thread(bound, self._folders.log, LOG_BYTES)
-        log.error("opencode.hung", pid=self.pid)
+        raise OpenCodeUnavailable("the server does not answer any more")
 
     async def _ends_within(self, limit_s: float) -> bool:
         deadline = asyncio.get_running_loop().time() + limit_s
@@ -263,10 +264,8 @@ class ManagedServer(Server):
         return self._process.alive
 
     async def _end(self) -> None:
-        """End the server and its family; every turn is aborted first, as far as it listens."""
-        if not self._recycling:
-            self._down(self.refused)
-        if self._lives:
+        """End the server and its family; every turn is aborted first, if it listens at all."""
+        if self._lives and self.state != "down":
             async with Probe(self.address) as probe:
                 await probe.dispose(DISPOSE_LIMIT_S)
         ended, self._process = self._process, None

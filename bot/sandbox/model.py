@@ -142,7 +142,10 @@ class ScriptedModel:
             self.requests.append(request)
             self._heard.notify_all()
         wire = _Wire(http, f"chatcmpl-{next(self._numbers)}", request.model)
-        return await (self._stream(wire, step) if request.stream else self._whole(wire, step))
+        try:
+            return await (self._stream(wire, step) if request.stream else self._whole(wire, step))
+        except ConnectionResetError:  # OpenCode aborted: nobody reads on
+            return web.Response()
 
     async def _stream(self, wire: "_Wire", step: Step) -> web.StreamResponse:
         for piece in step.pieces:
@@ -173,7 +176,7 @@ class ScriptedModel:
         return _json(wire.completion(step))
 
     async def _wait(self, wait: Wait) -> None:
-        # A gate without a name is never opened: the client's going away cancels this request.
+        # A gate without a name is never opened: only our own stop ends this request.
         gate = asyncio.Event()
         if wait.gate:
             gate = self._gates.setdefault(wait.gate, gate)

@@ -1,9 +1,7 @@
 """``python -m bot sandbox``: the real service, a stand-in for WeCom, and a page to chat on."""
 
-import asyncio
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -12,7 +10,7 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
-from bot.app import Service, opened
+from bot.app import Service, opened, told_to_end
 from bot.errors import StartError
 from bot.opencode.environment import merged
 from bot.opencode.user_config import UserConfig
@@ -59,6 +57,7 @@ def run_sandbox(model: str | None = None) -> None:
 async def _run(
     settings: Settings, keys: Keys, hide: Callable[[str], None], *, demo: bool
 ) -> Service:
+    ended = told_to_end()
     async with AsyncExitStack() as stack:
         if demo:
             await _play_model(stack, settings.server.port + MODEL_PORT_AWAY)
@@ -72,10 +71,12 @@ async def _run(
             page.attach(app)
             app.add_routes([local_only(route) for route in standin.routes])
 
-        service = await stack.enter_async_context(opened(settings, extra=extra, hide=hide))
+        service = await stack.enter_async_context(
+            opened(settings, extra=extra, hide=hide, ended=ended)
+        )
         await standin.verify_url()
         _say_where(f"{base}{PATH}?token={keys.page}", settings, demo=demo)
-        await _until_told(service)
+        await ended.wait()
         return service
 
 
@@ -89,13 +90,6 @@ async def _play_model(stack: AsyncExitStack, port: int) -> None:
     stack.push_async_callback(model.stop)
     own = UserConfig.of(os.environ).inline_json()
     os.environ[INLINE_CONFIG] = json.dumps(merged(own, provider_config(url)))
-
-
-async def _until_told(service: Service) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, service.ended.set)
-    await service.ended.wait()
 
 
 def _say_where(url: str, settings: Settings, *, demo: bool) -> None:

@@ -4,8 +4,8 @@ from bot.texts import Text
 
 ACCEPTED = Text(zh="⏳ 收到，#{n} 开始处理……", en="⏳ Got it, starting #{n} …")
 ACCEPTED_CLOSED = Text(
-    zh="📥 已收到 #{n}，正在处理。你已有两条回复在进行，这条完成后另发。/result {n}",
-    en="📥 Got #{n} and working on it. Two of your replies are open already, so this one comes as a message of its own. /result {n}",
+    zh="📥 已收到 #{n}，正在处理，完成后另发一条消息。/result {n}",
+    en="📥 Got #{n} and working on it; the answer comes as a message of its own. /result {n}",
 )
 QUEUED = Text(
     zh="📥 已排队 #{n}（第 {position} 位，正在跑：{running} {age}）· /force {n} 立即执行 · /drop {n} 取消",
@@ -35,7 +35,9 @@ COMMAND_FAILED = Text(
     zh="❌ {command} 没能完成，是服务内部的错误。请稍后再试；管理员可查日志。E-COMMAND",
     en="❌ {command} failed inside the service. Try again later; an administrator finds it in the log. E-COMMAND",
 )
-RECEIVED = Text(zh="✅ 已收到。", en="✅ Received.")
+NOT_RUN = Text(
+    zh="这条消息之前没有执行，请重发。", en="This message was not run; please send it again."
+)
 RECEIPT = Text(
     zh="📥 已收到 #{n}。/status 现状 · /result {n} 领取结果",
     en="📥 Got #{n}. /status shows where it stands · /result {n} its answer",
@@ -124,9 +126,13 @@ INTERNAL = Text(
     zh="❌ 服务内部出错，#{n} 没有完成。管理员可查日志。/retry {n}",
     en="❌ The service itself failed; #{n} was not finished. An administrator finds it in the log. /retry {n}",
 )
-REJECTED_BY_SERVER = Text(
-    zh="❌ OpenCode 拒绝了这次请求：{reason}",
-    en="❌ OpenCode refused the request: {reason}",
+FILES_UNSEEN = Text(
+    zh="⚠️ 没能检查这次改动了哪些文件，请管理员查看磁盘与日志。E-FILES",
+    en="⚠️ It could not be looked up which files changed; an administrator should see disk and log. E-FILES",
+)
+STOP_UNHEARD = Text(
+    zh="OpenCode 没有确认停止，那边可能还在执行；下一条消息会先再停它一次。E-STOP",
+    en="OpenCode did not confirm the stop and may still be at work; the next message stops it once more first. E-STOP",
 )
 OUT_OF_TIME_WAITING = Text(
     zh="❌ OpenCode 一直连不上，#{n} 没有执行。/retry {n}",
