@@ -1,5 +1,7 @@
 """Whole stories with the real OpenCode and a scripted model, in real encrypted bytes."""
 
+import re
+
 import aiohttp
 import pytest
 
@@ -220,13 +222,13 @@ async def test_a_page_that_the_agent_wrote_opens_with_its_own_assets(bot, openco
     )
     text = await (await bot.wecom.say("zhangsan", "make a page")).done()
     assert "index.html" in text
-    link = next(
-        word for word in text.replace("(", " ").replace(")", " ").split() if "/t/1/" in word
-    )
+    links = re.findall(r"\((http[^)]+/t/1/[^)]+)\)", text)
+    page = next(link for link in links if link.endswith("/"))
+    assert f"{page}raw/index.html" in links
     async with aiohttp.ClientSession() as http:
-        async with http.get(link) as page:
-            assert page.status == 200
-        async with http.get(f"{link}raw/style.css") as css:
+        async with http.get(page) as shown:
+            assert shown.status == 200
+        async with http.get(f"{page}raw/style.css") as css:
             assert css.status == 200
             assert css.content_type == "text/css"
 

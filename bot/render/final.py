@@ -20,12 +20,16 @@ PATH_CHARS = 80
 
 @dataclass(frozen=True, slots=True)
 class ChangedFile:
-    """A file that the turn changed; the counts of lines are None when it is no text."""
+    """A file that the turn changed; the counts of lines are None when it is no text.
+
+    ``url`` opens the file itself, empty where it is not served.
+    """
 
     path: str
     kind: Literal["added", "modified", "deleted"]
     added: int | None = None
     removed: int | None = None
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,8 @@ def _files(ending: Ending) -> str:
 
 def _file(change: ChangedFile, language: Language) -> str:
     path = code(change.path, PATH_CHARS)
+    if change.url:
+        path = f"[{path}]({change.url})"
     if change.kind == "deleted":
         return texts.FILE_DELETED.say(language, path=path)
     return path + counts(change.added, change.removed)

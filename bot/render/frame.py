@@ -29,7 +29,8 @@ class Pending:
 class Frame:
     """A running turn's surroundings. Times are Unix milliseconds; ``model`` is provider/model.
 
-    ``note`` is one line above the progress, such as a diagnosis; ``live_link`` the turn's page.
+    ``note`` is one line above the progress, such as a diagnosis; ``live_link`` the turn's page;
+    ``kept`` what was shown of the answer before a restart, until the summary has more.
     """
 
     n: int
@@ -43,3 +44,4 @@ class Frame:
     asks: Sequence[Pending] = ()
     note: str = ""
     live_link: str = ""
+    kept: str = ""

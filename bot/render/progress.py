@@ -28,7 +28,7 @@ def progress(summary: Summary, frame: Frame) -> str:
     blocks = ["\n".join(lines)]
     if frame.asks:
         blocks.append(asks(frame.asks, frame.language, frame.now))
-    if text := summary.text:
+    if text := max(summary.text, frame.kept, key=len):
         left_out = texts.EARLIER_LEFT_OUT.say(frame.language)
         blocks.append(f"{RULE}\n{tail(text, TEXT_BYTES, left_out=left_out)}")
     return "\n\n".join(blocks)

@@ -17,7 +17,7 @@ from bot.texts import engine as texts
 from bot.turns.parts import Parts
 from bot.turns.running import Halt, Running
 from bot.verdict import Over
-from store.records import NewDelivery, TurnState
+from store.records import FileChange, NewDelivery, TurnState
 
 log = structlog.get_logger()
 
@@ -97,9 +97,10 @@ class Ender:
     async def give_up(self, running: Running) -> None:
         """End a turn that our own code failed; nothing is used that may have been what failed."""
         sentence = texts.INTERNAL.say(running.language, n=running.record.n)
-        answer = Answer(sentence)
+        text = running.kept or running.record.answer
+        answer = Answer(text, footer=sentence) if text else Answer(sentence)
         ending = Ending.failed("internal", sentence)
-        if await self._keep(running, ending, running.record.answer, answer):
+        if await self._keep(running, ending, text, answer):
             await running.reply.finish(answer)
 
     async def _keep(self, running: Running, ending: Ending, text: str, answer: Answer) -> bool:
@@ -131,7 +132,7 @@ class Ender:
     def _text(self, running: Running, ending: Ending) -> str:
         """Return the model's words; ours where the server was cut off before it kept them."""
         told = ending.over.text
-        ours = running.summary.text or running.record.answer
+        ours = running.text
         abrupt = ending.over.outcome in ABRUPT or ending.stopped
         return ours if abrupt and len(ours) > len(told) else told
 
@@ -139,13 +140,18 @@ class Ender:
         record = running.record
         if not record.directory or not record.sync_before:
             return None
-        return await self._files.after(
-            record.n,
-            Path(record.directory),
-            since=record.sync_before,
-            claimed=claimed(text),
-            touched=running.summary.touched,
-        )
+        try:
+            return await self._files.after(
+                record.n,
+                Path(record.directory),
+                since=record.sync_before,
+                claimed=claimed(text),
+                touched=running.summary.touched,
+            )
+        except OSError as exc:  # the answer is worth more than the list of its files
+            log.warning("turn.files_unseen", error=repr(exc))
+            running.tell(texts.FILES_UNSEEN)
+            return None
 
     async def _answer(
         self, running: Running, ending: Ending, text: str, looked: Looked | None
@@ -163,7 +169,8 @@ class Ender:
                 error=ending.over.error or _last_error(running),
                 stopped=ending.stopped,
                 changes=[
-                    ChangedFile(one.path, one.kind, one.added, one.removed) for one in changes
+                    ChangedFile(one.path, one.kind, one.added, one.removed, self._url(one))
+                    for one in changes
                 ],
                 missing=looked.missing if looked else (),
                 link=self._links.page(record.n),
@@ -172,6 +179,12 @@ class Ender:
                 notes=running.notes,
             )
         )
+
+    def _url(self, change: FileChange) -> str:
+        """Return the link that opens a changed file itself, empty where it is not served."""
+        if change.kind == "deleted" or self._files.obstacle(change):
+            return ""
+        return self._links.raw(change.turn, change.path) or ""
 
 
 def _last_error(running: Running) -> ServerError | None:

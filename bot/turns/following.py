@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.errors import OpenCodeUnavailable, PeerError
+from bot.errors import OpenCodeUnavailable, PeerError, SessionGone
 from bot.opencode.events import (
     Event,
     PermissionAsked,
@@ -33,6 +33,7 @@ POLL_MS = 1_500  # between two looks without events
 QUIET_MS = 15_000  # without an event for so long: look
 RETRY_MS = 2_000  # after a look that failed
 STOP_LIMIT_MS = 20_000  # a server that has not stopped by then is reported
+GIVE_UP_MS = 60_000  # and one that has not by then is not waited for any longer
 QUESTION_RESERVE_MS = 60_000  # so long before the time limit open questions are answered for people
 WARN_AT = 0.8  # of the time limit
 BATCH = 200  # events folded between two looks at the clock
@@ -45,7 +46,9 @@ class Pulse:
     heard_at: int  # the last event
     looked_at: int
     wanted_at: int | None = None  # something happened that needs a look
+    abort_at: int = 0  # no abort before
     aborted: bool = False  # the server has answered our abort
+    absent: bool = False  # our abort found nobody
 
     def want(self, at: int) -> None:
         """Look no later than ``at``."""
@@ -72,7 +75,8 @@ class Follower:
     async def follow(self, running: Running, following: Following) -> Over | Swallowed:
         """Return when the turn is over by the server's word, or when the prompt was swallowed."""
         now = self._clock()
-        pulse = Pulse(heard_at=now, looked_at=now, wanted_at=now if running.resumed else None)
+        soon = now + SOON_MS if running.resumed else None
+        pulse = Pulse(heard_at=now, looked_at=now, wanted_at=soon)
         while True:
             await self._take(running, following, pulse)
             self._limits(running)
@@ -81,6 +85,8 @@ class Follower:
                 verdict = await self._look(running, following, pulse)
                 if isinstance(verdict, Over | Swallowed):
                     return verdict
+            if self._hopeless(running, pulse):
+                return unheard(running)
             self._progress.show(running)
 
     def _rhythm(self) -> int:
@@ -112,7 +118,8 @@ class Follower:
             case StatusChanged(status=status) if own:
                 if status.kind == "idle":
                     pulse.want(now)
-            case PermissionReplied() | QuestionClosed():
+            case PermissionReplied(request=request) | QuestionClosed(request=request):
+                await self._asks.settled(request)
                 await self._progress.refresh(running)
             case _:
                 pass
@@ -136,27 +143,39 @@ class Follower:
         if halt is None:
             return
         now = self._clock()
-        if not pulse.aborted:
-            running.note = texts.STOPPING.say(running.language)
-            self._progress.show(running)
-            try:
-                await self._client.abort(running.record.session)
-            except PeerError as exc:
-                log.warning("abort.failed", error=repr(exc))
-                return
-            pulse.aborted = True
-            pulse.want(now)
-            await self._asks.clear(running.record)
-        if now - halt.at > STOP_LIMIT_MS:
-            running.note = texts.WILL_NOT_STOP.say(running.language)
+        note = texts.WILL_NOT_STOP if now - halt.at > STOP_LIMIT_MS else texts.STOPPING
+        running.note = note.say(running.language)
+        if pulse.aborted or now < pulse.abort_at:
+            return
+        self._progress.show(running)
+        try:
+            await self._client.abort(running.record.session)
+        except PeerError as exc:
+            log.warning("abort.failed", error=repr(exc))
+            pulse.absent = isinstance(exc, OpenCodeUnavailable) and not exc.sent
+            pulse.abort_at = now + RETRY_MS
+            return
+        pulse.aborted = True
+        pulse.want(now)
+        await self._asks.clear(running.record)
+
+    def _hopeless(self, running: Running, pulse: Pulse) -> bool:
+        """Tell whether a halt has waited long enough for OpenCode's word, or will not get it."""
+        halt = running.halt
+        if halt is None:
+            return False
+        return pulse.absent or self._clock() - halt.at > GIVE_UP_MS
 
     async def _look(self, running: Running, following: Following, pulse: Pulse) -> Verdict | None:
         now = pulse.looked_at = self._clock()
         pulse.wanted_at = None
         try:
             verdict, messages = await self._reader.read(running)
-            await self._reconcile(running, following)
-        except OpenCodeUnavailable as exc:
+            if not isinstance(verdict, Over | Swallowed):
+                await self._reconcile(running, following)
+        except SessionGone:
+            raise
+        except PeerError as exc:
             log.info("opencode.unreachable", error=str(exc))
             running.note = texts.OPENCODE_LOST.say(running.language, n=running.record.n)
             pulse.want(now + RETRY_MS)
@@ -177,3 +196,10 @@ class Follower:
             await self._progress.asked(running)
         if running.deadline - self._clock() < QUESTION_RESERVE_MS:
             await self._asks.unanswered(running.record)
+
+
+def unheard(running: Running) -> Over:
+    """Return the end of a turn that OpenCode says nothing about any more: what there was."""
+    running.unheard = True
+    running.tell(texts.STOP_UNHEARD)
+    return Over("interrupted", running.text)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import structlog
 
-from bot.background import Background
+from bot.background import Background, restart_delays
 from bot.clock import Clock
 from bot.messages import Answer, Replies, ReplyStream
 from bot.texts import engine as texts
@@ -20,7 +20,6 @@ log = structlog.get_logger()
 
 STOP_WAIT_S = 2.5
 FLUSH_S = 0.5
-AFTER_FAILURE_S = 2.0
 
 
 class Turns:
@@ -135,10 +134,16 @@ class Turns:
             await reply.finish(Answer(texts.DROPPED.say(turn.language, n=turn.n)))
 
     async def recover(self) -> None:
-        """Take up every unfinished turn of the store: running ones first, then the queues."""
+        """Take up every unfinished turn of the store: running ones first, then the queues.
+
+        Those of a platform that is off stay as they are.
+        """
         unfinished = await self._store.turns.unfinished()
         for chat in dict.fromkeys(turn.chat for turn in unfinished):
-            self.wake(chat)
+            if chat.partition(":")[0] in self._outlets:
+                self.wake(chat)
+            else:
+                log.warning("chat.stranded", chat=chat)
         log.info(
             "turns.recovered",
             running=sum(turn.state == "running" for turn in unfinished),
@@ -153,58 +158,63 @@ class Turns:
 
     async def flush_once(self) -> None:
         """Write the text of every running turn that has grown, in one commit."""
-        rows = []
+        grown = []
         for running in self._running.values():
-            text = running.summary.text
+            text = running.text
             if text != running.kept:
-                running.kept = text
-                rows.append((running.record.n, text))
-        if rows:
-            await self._store.turns.save_answers(rows)
+                grown.append((running, text))
+        await self._store.turns.save_answers([(each.record.n, text) for each, text in grown])
+        for running, text in grown:
+            running.kept = text
 
     async def close(self, *, grace_s: float, interrupt: bool) -> None:
         """Start no further turn; give running ones their grace; then interrupt or leave them.
 
         ``interrupt``: the server goes down with us, so what still runs ends as interrupted.
-        Otherwise it stays as it is in the store and is attached to again at the next start.
+        Otherwise it stays as it is in the store and is attached to again at the next start,
+        as a turn does that OpenCode has not got yet.
         """
         self._closing = True
-        late = await self._wait_for_all(grace_s)
-        if late and interrupt:
-            for running in late:
+        await self._wait_for_prompted(grace_s)
+        if interrupt:
+            for running in self._prompted():
                 running.ask_to_end(Halt("restart", "", self._clock()))
-            late = await self._wait_for_all(grace_s)
+            await self._wait_for_prompted(grace_s)
         await self.flush_once()
-        log.info("turns.drained", left=len(late))
+        log.info("turns.drained", left=len(self))
 
-    async def _wait_for_all(self, limit_s: float) -> list[Running]:
+    def _prompted(self) -> list[Running]:
+        return [running for running in self.all_running() if running.prompted]
+
+    async def _wait_for_prompted(self, limit_s: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
-                for running in self.all_running():
+                for running in self._prompted():
                     await running.over.wait()
-        return self.all_running()
 
-    async def _lane(self, chat: str) -> None:
+    async def _lane(self, chat: str, failed: Iterator[float] | None = None) -> None:
+        """Run what stands in a chat's lane; ``failed``: the pauses after failures so far."""
         clean = False
         try:
             stale = await self._store.turns.running(chat)
             if stale is not None:
-                await self._run(stale, resumed=True)
+                await self._run(stale, resumed=True, restarted=failed is None)
             while self._lanes[chat] and not self._closing:
                 self._lanes[chat] = False
                 await self._drain(chat)
             clean = True
         finally:
-            again = self._lanes.pop(chat)
-            if not clean and not self._closing:
-                self._background.start(self._later(chat), name=f"lane {chat} after a failure")
-        if again:
-            self.wake(chat)
+            if clean or self._closing or self._background.closing:
+                del self._lanes[chat]
+            else:
+                later = self._later(chat, failed or restart_delays())
+                self._background.start(later, name=f"lane {chat} after a failure")
 
-    async def _later(self, chat: str) -> None:
+    async def _later(self, chat: str, pauses: Iterator[float]) -> None:
         """Go on with a lane whose turn broke: its other turns must not wait for a message."""
-        await asyncio.sleep(AFTER_FAILURE_S)
-        self.wake(chat)
+        await asyncio.sleep(next(pauses))
+        self._lanes[chat] = True
+        await self._lane(chat, pauses)
 
     async def _drain(self, chat: str) -> None:
         while not self._closing:
@@ -225,7 +235,7 @@ class Turns:
             language=turn.language,
         )
 
-    async def _run(self, turn: TurnRecord, *, resumed: bool) -> None:
+    async def _run(self, turn: TurnRecord, *, resumed: bool, restarted: bool = False) -> None:
         chat = await self._store.chats.get(turn.chat)
         assert chat is not None, "a turn's chat is stored with it"
         reply = await self._reply(turn)
@@ -233,7 +243,7 @@ class Turns:
         started_at = turn.started_at or now
         deadline = started_at + self._limit_ms
         running = Running(turn, chat, started_at, deadline, resumed, reply)
-        if resumed:
+        if restarted:
             running.tell(texts.RESUMED, n=turn.n)
         self._running[turn.chat] = running
         facts = {"chat": turn.chat, "turn": turn.n, "message": turn.message}

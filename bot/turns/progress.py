@@ -1,14 +1,11 @@
 """Show a running turn: rendered from its state, at most twice a second."""
 
-import orjson
-
-from bot.opencode.model import PermissionRequest, QuestionRequest
-from bot.render import Detail, Frame, Pending, age, asks, diagnose, progress
+from bot.asks import pendings
+from bot.render import Detail, Frame, age, asks, diagnose, progress
 from bot.sessions import shortened
 from bot.texts import engine as texts
 from bot.turns.parts import Parts
 from bot.turns.running import Running
-from store.records import AskRecord
 
 SHOW_EVERY_MS = 500
 DETAILS: dict[str, Detail] = {"quiet": "quiet", "normal": "normal", "full": "full"}
@@ -36,7 +33,7 @@ class Progress:
     async def refresh(self, running: Running) -> None:
         """Read again what waits for a person."""
         records = await self._store.asks.open_of_turn(running.record.n)
-        running.asks = [pending_of(record, running.record.session) for record in records]
+        running.asks = pendings(records, running.record.session)
 
     async def asked(self, running: Running) -> None:
         """Show new requests, by a message of their own where the bubble is closed."""
@@ -49,7 +46,7 @@ class Progress:
     def nearly_out_of_time(self, running: Running) -> None:
         """Warn that the time limit is near."""
         limit = age(running.deadline - running.started_at)
-        running.tell(texts.NEARLY_OUT_OF_TIME, limit=limit)
+        running.warning = texts.NEARLY_OUT_OF_TIME.say(running.language, limit=limit)
 
     def _frame(self, running: Running, now: int) -> Frame:
         record = running.record
@@ -71,7 +68,10 @@ class Progress:
             now=now,
             started_at=running.started_at,
             asks=running.asks,
-            note="\n".join([*running.notes, *filter(None, [running.note or stalled])]),
+            note="\n".join(
+                filter(None, [*running.notes, running.warning, running.note or stalled])
+            ),
+            kept=running.record.answer,
             live_link=self._links.page(record.n) or "",
         )
 
@@ -79,16 +79,3 @@ class Progress:
         """Quiet in groups, normal in direct messages, unless somebody chose."""
         usual: Detail = "quiet" if running.chat.kind == "group" else "normal"
         return DETAILS.get(running.chat.detail) or self._detail or usual
-
-
-def pending_of(record: AskRecord, session: str) -> Pending:
-    """Return a stored request as rendering wants it."""
-    body = orjson.loads(record.body)
-    parse = PermissionRequest.parse if record.kind == "permission" else QuestionRequest.parse
-    return Pending(
-        code=record.code,
-        request=parse(body),
-        asked_at=record.asked_at,
-        expires_at=record.expires_at,
-        of_child=record.session != session,
-    )

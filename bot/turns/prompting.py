@@ -1,23 +1,24 @@
 """Bring a prompt to the server once, whatever breaks on the way."""
 
 import asyncio
+from http import HTTPStatus
 
 import structlog
 
 from bot.background import Background
-from bot.errors import OpenCodeError, OpenCodeUnavailable, SessionGone
+from bot.errors import OpenCodeError, OpenCodeUnavailable
 from bot.opencode.ids import MessageIds
-from bot.opencode.model import ServerError
 from bot.texts import engine as texts
 from bot.turns.parts import Parts
 from bot.turns.reading import messages_since
-from bot.turns.running import Running
+from bot.turns.running import Running, as_failure
 from store.records import TurnRecord
 
 log = structlog.get_logger()
 
 # A request that got no answer may still be on its way into the server for a moment.
 DOUBT_S = 1.0
+SERVER_ERROR = 500
 
 
 class Prompter:
@@ -34,9 +35,14 @@ class Prompter:
         self._clock = parts.clock
         self._ids = ids
         self._background = background
+        self._unheard: set[str] = set()  # sessions that may still be at work for an older turn
 
-    async def send(self, running: Running, recap: str) -> None:
-        """Return when the server has the prompt of the turn.
+    def doubt(self, session: str) -> None:
+        """Take in that a session may still be at work for a turn that is over for us."""
+        self._unheard.add(session)
+
+    async def send(self, running: Running, recap: str) -> bool:
+        """Return True when the server has the turn's prompt, False when a halt came before it.
 
         Raises ``OpenCodeError`` when it refuses it, and ``OpenCodeUnavailable`` when it
         certainly does not have it, or when that cannot be found out now.
@@ -44,28 +50,46 @@ class Prompter:
         state = running.record.prompt_state
         if state == "accepted" or (state == "sending" and await self._has_it(running)):
             await self._accepted(running)
-            return
+            return True
+        if running.halt is not None:
+            return False
+        await self._calm(running.record.session)
         if state == "none":
             await self._new_id(running)
         running.sent_at = self._clock()
         try:
             await self._post(running, recap)
-        except SessionGone:
-            await self._forget(running)
-            raise
+        except OpenCodeError as exc:
+            if exc.status < SERVER_ERROR or not await self._has_it(running):
+                await self._forget(running)
+                raise
         except OpenCodeUnavailable as exc:
             if not exc.sent or not await self._has_it(running):
                 raise
             log.info("prompt.found")
         await self._accepted(running)
+        return True
 
     async def again(self, running: Running, recap: str) -> None:
         """Send a prompt that the server swallowed (stored, idle, never answered) once more."""
         record = running.record
-        await self._client.delete_message(record.session, record.prompt)
+        try:
+            await self._client.delete_message(record.session, record.prompt)
+        except OpenCodeError as exc:
+            if exc.status != HTTPStatus.CONFLICT:
+                raise
+            running.resumed = True
+            return  # the session is at work: it was not swallowed after all
+        running.tell(texts.SWALLOWED, n=record.n)
         await self._forget(running)
         log.warning("prompt.swallowed")
         await self.send(running, recap)
+
+    async def _calm(self, session: str) -> None:
+        """Stop what may still run there for a turn that ended without OpenCode's word."""
+        if session in self._unheard:
+            await self._client.abort(session)
+            self._unheard.discard(session)
 
     async def _forget(self, running: Running) -> None:
         """Give the prompt's id up: the server certainly has no such prompt (any more)."""
@@ -81,6 +105,7 @@ class Prompter:
             running.sent_at = self._clock()
         await self._store.turns.prompt_accepted(running.record.n)
         running.record = await self._store.turns.current(running.record.n)
+        running.begin()
         log.info("prompt.accepted", prompt=running.record.prompt)
 
     async def _has_it(self, running: Running) -> bool:
@@ -95,6 +120,7 @@ class Prompter:
     async def _post(self, running: Running, recap: str) -> None:
         record = running.record
         if record.kind == "command":
+            running.calling = True
             self._background.start(self._command(running), name=f"command of turn {record.n}")
             return
         await self._client.prompt(
@@ -119,11 +145,11 @@ class Prompter:
                 model=record.model,
             )
         except OpenCodeError as exc:
-            running.error = ServerError(
-                name=exc.name, message=exc.message or str(exc), status=exc.status
-            )
+            running.error = as_failure(exc)
         except OpenCodeUnavailable:
             log.debug("command.unanswered")  # the events and the messages tell what became of it
+        finally:
+            running.calling = False
 
 
 def parts_of(record: TurnRecord, recap: str) -> list[dict[str, object]]:

@@ -4,7 +4,7 @@ from bot.clock import Clock
 from bot.opencode.client import OpenCode
 from bot.opencode.model import Message
 from bot.turns.running import Running
-from bot.verdict import Verdict, judge
+from bot.verdict import Settling, Verdict, judge
 
 FIRST_PAGE = 40  # messages; more are read when the prompt is further back
 
@@ -43,6 +43,8 @@ class Reader:
         if busy:
             running.busy_at = now
         messages = await messages_since(self._client, record.session, record.prompt)
+        if running.calling and not messages and running.halt is None:
+            return Settling(), []  # what a command does before it asks the model takes its time
         verdict = judge(
             messages,
             record.prompt,

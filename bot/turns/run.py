@@ -4,27 +4,60 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import structlog
 
-from bot.errors import OpenCodeError, OpenCodeUnavailable, SessionGone, UserError
+from bot.errors import (
+    OpenCodeError,
+    PeerError,
+    SessionGone,
+    StoreError,
+    UserError,
+)
 from bot.opencode.feed import Following
 from bot.sessions import OpenedSession
 from bot.texts import engine as texts
 from bot.turns.ending import Ender, Ending
-from bot.turns.following import Follower
+from bot.turns.following import Follower, unheard
 from bot.turns.parts import Parts
 from bot.turns.progress import Progress
 from bot.turns.prompting import Prompter
-from bot.turns.running import Halt, Running
+from bot.turns.running import Halt, Running, as_failure
 from bot.turns.silence import Follow, follow_nothing
-from bot.verdict import Over, Swallowed
+from bot.verdict import Over
 
 log = structlog.get_logger()
 
-READY_TICK_S = 5.0  # how often a person is shown that we still wait for OpenCode
+READY_TICK_S = 0.5  # between two looks at a wish to end, while we wait for OpenCode
 RETRY_S = 1.0  # between two tries to reach it
+MAX_FAILURES = 3  # of OpenCode's own making, before a turn that it does not have yet is given up
+SERVER_ERROR = 500
 MAX_PROMPTS = 2  # a swallowed prompt is sent once more
+
+
+@dataclass(slots=True)
+class _Tries:
+    """The tries to bring a turn under way; ``recap`` is what the model is told of a lost session."""
+
+    recap: str = ""
+    failures: int = 0
+
+    def end(self, running: Running, exc: PeerError) -> Ending | None:
+        """Return the end that a failed try means; None when it is worth another one."""
+        if running.prompted:
+            if isinstance(exc, SessionGone):
+                log.info("session.gone", session=running.record.session)
+                return _ended(running, Over("interrupted", running.text))
+            return _unreached(running) if running.halt else None
+        if not isinstance(exc, OpenCodeError) or isinstance(exc, SessionGone):
+            return None
+        self.failures += 1
+        if exc.status >= SERVER_ERROR and self.failures < MAX_FAILURES:
+            return None
+        # Its words may hold what is nobody's business: they are for the log.
+        log.warning("turn.refused", error=str(exc))
+        return Ending.of(Over("failed", error=as_failure(exc)))
 
 
 class Runner:
@@ -40,6 +73,8 @@ class Runner:
     ) -> None:
         self._store = parts.store
         self._server = parts.server
+        self._client = parts.client
+        self._asks = parts.asks
         self._sessions = parts.sessions
         self._choices = parts.choices
         self._files = parts.files
@@ -63,75 +98,81 @@ class Runner:
 
     @contextlib.asynccontextmanager
     async def _ended_anyway(self, running: Running) -> AsyncIterator[None]:
-        """End the turn as failed when our own code does; a cancelled one is left for a restart."""
+        """End the turn as failed when our own code does.
+
+        A cancelled one is left for a restart, and one that could not be kept for its lane.
+        """
         try:
             yield
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, StoreError):
             raise
         except BaseException:
+            running.unheard = running.prompted
             await self._ender.give_up(running)
             raise
+        finally:
+            if running.unheard:
+                self._prompter.doubt(running.record.session)
 
     async def _work(self, running: Running) -> Ending:
-        recap = ""
+        tries = _Tries()
         while True:
             try:
-                await self._ready(running)
-                if running.halt is not None and running.record.prompt_state == "none":
-                    return Ending.halted(running, running.halt, None)
-                opened = await self._open(running)
-                if opened is None:
-                    return Ending.of(Over("interrupted"))
-                recap = opened.recap or recap
-                return await self._prompt_and_follow(running, recap)
-            except SessionGone:
-                log.info("session.gone", session=running.record.session)
-            except OpenCodeUnavailable as exc:
-                log.info("opencode.unreachable", error=str(exc))
-                running.note = texts.OPENCODE_DOWN.say(running.language, n=running.record.n)
-                self._progress.show(running)
-                await self._pause(running)
-            except OpenCodeError as exc:
-                reason = exc.message or exc.name or str(exc.status)
-                return self._refused(running, reason)
+                if not await self._ready(running):
+                    return _unreached(running)
+                tries.recap = await self._open(running) or tries.recap
+                return await self._prompt_and_follow(running, tries.recap)
+            except PeerError as exc:
+                ending = tries.end(running, exc)
+                if ending is not None:
+                    return ending
+                await self._wait(running, exc)
             except UserError as exc:
-                return self._refused(running, exc.text.say(running.language, **exc.facts))
+                return Ending.failed("refused", exc.text.say(running.language, **exc.facts))
 
-    def _refused(self, running: Running, reason: str) -> Ending:
-        sentence = texts.REJECTED_BY_SERVER.say(running.language, reason=reason)
-        return Ending.failed("refused", sentence)
-
-    async def _ready(self, running: Running) -> None:
-        """Wait until OpenCode is there; the person sees that we do."""
-        while not await self._server.wait_ready(READY_TICK_S if running.note else 0.2):
-            if self._clock() >= running.deadline:
-                running.ask_to_end(Halt("timeout", "", self._clock()))
+    async def _ready(self, running: Running) -> bool:
+        """Wait until OpenCode is there, and show that we do; False when a halt came first."""
+        while not await self._server.wait_ready(READY_TICK_S):
+            self._look_at_the_clock(running)
             if running.halt is not None:
-                return
+                return False
             running.note = texts.OPENCODE_DOWN.say(running.language, n=running.record.n)
             self._progress.show(running)
         running.note = ""
+        return True
 
-    async def _pause(self, running: Running) -> None:
-        if self._clock() >= running.deadline:
-            running.ask_to_end(Halt("timeout", "", self._clock()))
+    async def _wait(self, running: Running, exc: PeerError) -> None:
+        """Show that OpenCode is not there, and wait a little before it is tried again."""
+        running.resumed = running.prompted
+        log.info("opencode.unreachable", error=str(exc))
+        running.note = texts.OPENCODE_DOWN.say(running.language, n=running.record.n)
+        self._progress.show(running)
+        self._look_at_the_clock(running)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RETRY_S):
                 await running.halted.wait()
 
-    async def _open(self, running: Running) -> OpenedSession | None:
-        """Bring the turn to its session; None when the one that it was prompted in is gone."""
-        record = running.record
-        opened = await self._sessions.open_for(record, running.chat)
+    def _look_at_the_clock(self, running: Running) -> None:
+        now = self._clock()
+        if now >= running.deadline:
+            running.ask_to_end(Halt("timeout", "", now))
+
+    async def _open(self, running: Running) -> str:
+        """Bring the turn to its session; return the recap of a lost one.
+
+        A turn that was prompted goes on where it was, or nowhere. Raises SessionGone.
+        """
+        if running.prompted:
+            await self._client.session(running.record.session)
+            running.directory = running.record.directory
+            return ""
+        opened = await self._sessions.open_for(running.record, running.chat)
         if opened.note is not None:
             running.tell(opened.note)
-        if record.prompt_state != "none" and opened.session != record.session:
-            return None
-        if record.prompt_state == "none":
-            await self._prepare(running, opened)
-        running.record = await self._store.turns.current(record.n)
+        await self._prepare(running, opened)
+        running.record = await self._store.turns.current(running.record.n)
         running.directory = running.record.directory
-        return opened
+        return opened.recap
 
     async def _prepare(self, running: Running, opened: OpenedSession) -> None:
         turns, n = self._store.turns, running.record.n
@@ -143,21 +184,34 @@ class Runner:
 
     async def _prompt_and_follow(self, running: Running, recap: str) -> Ending:
         with self._follow(running.record.session, running.directory) as following:
-            await self._prompter.send(running, recap)
-            running.begin()
-            verdict = await self._until_over(running, following, recap)
-        if running.halt is not None:
-            return Ending.halted(running, running.halt, verdict)
-        return Ending.of(verdict)
+            if not await self._prompter.send(running, recap):
+                return _unreached(running)
+            over = await self._until_over(running, following, recap)
+        await self._asks.clear(running.record)
+        return _ended(running, over)
 
     async def _until_over(self, running: Running, following: Following, recap: str) -> Over:
         while True:
             verdict = await self._follower.follow(running, following)
             if isinstance(verdict, Over):
                 return verdict
-            assert isinstance(verdict, Swallowed)
             if running.record.prompts >= MAX_PROMPTS or running.halt is not None:
                 return Over("empty")
-            running.tell(texts.SWALLOWED, n=running.record.n)
             await self._prompter.again(running, recap)
-            running.begin()
+
+
+def _ended(running: Running, over: Over) -> Ending:
+    """Return the end that the server told, or ours where somebody wished for one."""
+    return Ending.halted(running, running.halt, over) if running.halt else Ending.of(over)
+
+
+def _unreached(running: Running) -> Ending:
+    """Return the end of a halted turn whose prompt never left, or that OpenCode is away with."""
+    halt = running.halt
+    assert halt is not None, "nothing else ends a turn here"
+    if running.prompted:
+        return Ending.halted(running, halt, unheard(running))
+    if halt.why == "timeout":
+        sentence = texts.OUT_OF_TIME_WAITING.say(running.language, n=running.record.n)
+        return Ending.failed("timeout", sentence)
+    return Ending.halted(running, halt, None)

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bot.errors import OpenCodeError
 from bot.messages import ReplyStream
 from bot.opencode.model import ServerError
 from bot.render import Pending
@@ -39,13 +40,16 @@ class Running:
     chat: ChatRecord
     started_at: int
     deadline: int
-    resumed: bool
+    resumed: bool  # it was under way before: how it stands has to be read
     reply: ReplyStream
     summary: Summary = field(init=False)
     directory: str = ""
     notes: list[str] = field(default_factory=list)  # lines that stand on top of the progress
     note: str = ""  # what it waits for, in words; empty while all is well
+    warning: str = ""  # what is worth saying while it runs, and no more when it is over
     error: ServerError | None = None  # why the server did not take the prompt
+    calling: bool = False  # a command's call has not returned: its prompt may not be stored yet
+    unheard: bool = False  # it ended without OpenCode's word: its session may be at work
     sent_at: int = 0
     busy_at: int = 0  # when a look last found the session at work
     halt: Halt | None = None
@@ -70,6 +74,16 @@ class Running:
         return self.record.language
 
     @property
+    def prompted(self) -> bool:
+        """Whether OpenCode may know of it."""
+        return self.record.prompt_state != "none"
+
+    @property
+    def text(self) -> str:
+        """The answer so far; after a restart what the store had of it, until there is more."""
+        return max(self.summary.text, self.record.answer, key=len)
+
+    @property
     def alive_at(self) -> int:
         """When the session last gave a sign of work, counted from the sending at the earliest."""
         return max(self.sent_at, self.busy_at, self.summary.last_event_at)
@@ -85,3 +99,8 @@ class Running:
         line = text.say(self.language, **facts)
         if line not in self.notes:
             self.notes.append(line)
+
+
+def as_failure(exc: OpenCodeError) -> ServerError:
+    """Return a refusal as a turn's failure. Its HTTP status is OpenCode's, not a provider's."""
+    return ServerError(name=exc.name, message=exc.message or str(exc), status=None)

@@ -5,6 +5,7 @@ import platform
 import sys
 import time
 
+import structlog
 import uvloop
 
 from tests.bench import callback, events, memory, store
@@ -18,6 +19,7 @@ BENCHMARKS = {
 
 
 def main():
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
     sys.stdout.write(
         f"{platform.python_implementation()} {platform.python_version()}, "
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n"
