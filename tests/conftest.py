@@ -4,11 +4,13 @@ import importlib.util
 import os
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = [
     name
     for name in (
         "tests.browser_fixtures",
+        "tests.fault_fixtures",
         "tests.opencode_fixtures",
         "tests.peer_fixtures",
         "tests.wecom_fixtures",
@@ -16,6 +18,10 @@ pytest_plugins = [
     )
     if importlib.util.find_spec(name)
 ]
+
+
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 
 @pytest.hookimpl(wrapper=True)

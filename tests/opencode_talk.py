@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.background import Background
 from bot.opencode.client import OpenCode
-from bot.opencode.feed import Feed
+from bot.opencode.feed import SETTLE_S, Feed
 from bot.opencode.ids import MessageIds
 from bot.opencode.model import Session, TextPart
 
@@ -75,7 +76,8 @@ class Talk:
 @contextlib.asynccontextmanager
 async def running(url, username="u", password="p", **times):
     """Run a feed."""
-    feed = Feed(url, username, password, **{"retry_s": 0.01, **times})
+    quick = {"delays": lambda: itertools.repeat(0.01), "settle_s": 0}
+    feed = Feed(url, username, password, **{**quick, **times})
     async with Background() as background, asyncio.timeout(WAIT_S):
         background.start(feed.run(), name="feed")
         yield feed
@@ -84,7 +86,7 @@ async def running(url, username="u", password="p", **times):
 @contextlib.asynccontextmanager
 async def following(url, username, password, session):
     """Follow a session on a feed of its own, connected."""
-    async with running(url, username, password) as feed:
+    async with running(url, username, password, settle_s=SETTLE_S) as feed:
         await feed.wait_connected()
         with feed.follow(session.id) as follower:
             yield follower

@@ -14,7 +14,7 @@ from bot.opencode.stream import Splitter
 from bot.sandbox import script as real
 from tests.fakes import opencode_turns as fakes
 from tests.fakes.opencode import FakeOpenCode
-from tests.opencode_talk import Talk, read_until
+from tests.opencode_talk import Talk, read_until, until
 
 # What people and tools fill in as they like, and what only git and a real provider bring.
 FREE = {"input", "metadata", "permission", "responseHeaders", "responseBody"}
@@ -195,6 +195,7 @@ async def test_the_scripted_server_has_the_shapes_of_the_real_one(opencode, tmp_
                 overheard(server, said[name]),
             ):
                 read[name] = await converse(Talk(client, folder, model))
+                await until(lambda shapes=said[name]: "session.deleted" in shapes.of)
     ours, theirs = said["fake"], said["real"]
     assert {kind: theirs.of[kind] for kind in ours.of} == ours.of
     assert ours.frames <= theirs.frames

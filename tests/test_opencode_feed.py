@@ -59,9 +59,8 @@ async def test_bytes_cut_anywhere_and_crlf_and_comments_do_no_harm():
     async with Script([HEAD, "more", *pieces, "stay"]) as server, running(server.url) as feed:
         with feed.follow("s") as following:
             server.more.set()
-            gap, event = await taken(following, 2)
-    assert gap == Gap("reconnected")
-    assert event == PartDelta("s", "m", "p", "text", "长城")
+            heard = {*await taken(following, 2)}
+    assert heard == {Gap("reconnected"), PartDelta("s", "m", "p", "text", "长城")}
 
 
 async def test_rubbish_is_skipped_and_counted_and_the_stream_goes_on():
@@ -69,7 +68,7 @@ async def test_rubbish_is_skipped_and_counted_and_the_stream_goes_on():
     connection = [HEAD, chunk(HELLO + rubbish + idle("s")), "stay"]
     async with Script(connection) as server, running(server.url) as feed:
         with feed.follow("s") as following:
-            assert await taken(following, 2) == [Gap("reconnected"), SessionIdle("s")]
+            assert {*await taken(following, 2)} == {SessionIdle("s"), Gap("reconnected")}
         assert feed.skipped == 3
 
 
@@ -83,10 +82,10 @@ async def test_a_frame_of_five_megabytes_arrives_and_one_above_the_limit_is_skip
     connection = [HEAD, chunk(HELLO), chunk(huge), chunk(big), chunk(idle("s")), "stay"]
     async with Script(connection) as server, running(server.url) as feed:
         with feed.follow("s") as following:
-            gap, event, end = await taken(following, 3)
-        assert (gap, end) == (Gap("reconnected"), SessionIdle("s"))
-        assert isinstance(event, PartUpdated)
-        assert len(event.part.text) == 5_000_000
+            items = await taken(following, 3)
+        (size,) = [len(item.part.text) for item in items if isinstance(item, PartUpdated)]
+        assert size == 5_000_000
+        assert SessionIdle("s") in items
         assert feed.skipped == 1
 
 
@@ -96,7 +95,7 @@ async def test_duplicates_are_counted_and_handed_to_nobody():
     data = HELLO + b"data: " + orjson.dumps(duplicate) + b"\n\n" + idle("s")
     async with Script([HEAD, chunk(data), "stay"]) as server, running(server.url) as feed:
         with feed.follow("s") as following:
-            assert await taken(following, 2) == [Gap("reconnected"), SessionIdle("s")]
+            assert {*await taken(following, 2)} == {SessionIdle("s"), Gap("reconnected")}
         assert (feed.duplicates, feed.skipped) == (1, 0)
 
 
@@ -118,7 +117,8 @@ async def test_after_a_broken_connection_it_connects_again_and_followers_find_a_
         with feed.follow("s") as following:
             server.more.set()
             items = await taken(following, 3)
-        assert items == [SessionIdle("s"), Gap("reconnected"), SessionIdle("s")]
+        assert items[0] == SessionIdle("s")
+        assert {*items[1:]} == {Gap("reconnected"), SessionIdle("s")}
         assert (feed.connected, feed.reconnects) == (True, 1)
 
 
@@ -158,6 +158,24 @@ async def test_a_server_that_is_not_there_is_tried_until_it_is():
             "info",
             "debug",
         ]
+
+
+async def test_what_happens_while_the_server_only_greets_lies_before_the_gap():
+    """It greets before it listens to itself, so a reading at once could miss what comes next."""
+    connection = [HEAD, chunk(HELLO), "more", chunk(idle("s")), "stay"]
+    async with Script(connection) as server, running(server.url, settle_s=0.1) as feed:
+        with feed.follow("s") as following:
+            await until(lambda: feed.events)
+            assert not feed.connected
+            server.more.set()
+            assert await taken(following, 2) == [SessionIdle("s"), Gap("reconnected")]
+
+
+async def test_a_connection_that_breaks_while_it_settles_was_none():
+    greeting = [[HEAD, chunk(HELLO), "reset"]] * 3
+    async with Script(*greeting) as server, running(server.url, settle_s=0.1) as feed:
+        await feed.wait_connected()
+        assert feed.reconnects == 0
 
 
 async def test_a_silent_connection_that_had_been_beating_is_dead_after_three_beats():
@@ -209,8 +227,8 @@ async def test_only_after_a_connection_that_lived_the_pauses_begin_anew(said, be
         return itertools.repeat(0.001)
 
     short = [[HEAD, chunk(said), b"0\r\n\r\n"]] * 3
-    async with Script(*short) as server, running(server.url, delays=delays) as feed:
-        await until(lambda: feed.connections > 3)
+    async with Script(*short) as server, running(server.url, delays=delays):
+        await until(lambda: len(server.requests) > 3)
     assert len(series) == begun
 
 

@@ -16,6 +16,7 @@ from bot.opencode.events import (
     SessionCreated,
     SessionFailed,
     SessionIdle,
+    SessionRetitled,
     StatusChanged,
     is_duplicate,
     parse,
@@ -351,6 +352,16 @@ async def _raw(opencode, frames):
         await ready.wait()
         yield
         reading.cancel()
+
+
+async def test_once_the_feed_says_connected_nothing_is_missed(talk, opencode):
+    session = await talk.session()
+    for number in range(20):
+        async with listening(opencode, session) as follower:
+            await talk.client.rename(session.id, f"title {number}")
+            await heard_until(
+                follower, lambda e, n=number: e == SessionRetitled(session.id, f"title {n}")
+            )
 
 
 async def test_what_a_broken_stream_missed_is_a_gap_and_can_be_read(talk, opencode):

@@ -10,6 +10,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from bot.background import Background
+from bot.messages import Answer
 from config.settings import load_settings
 from handlers.wecom import build
 from handlers.wecom.timing import Timing
@@ -313,3 +314,20 @@ class Edge:
     async def delivery(self, msgid):
         turn = await self.turn(msgid)
         return await self.store.deliveries.of_turn(turn.n)
+
+
+ANSWER = Answer("the answer", "✅ done", "/result")
+SHOWN = "the answer\n\n✅ done"
+
+
+async def asked(edge, msgid="M1", text="hello", **facts):
+    """A message whose turn has just ended; its bubble's id and its reply stream."""
+    shown = await edge.say(text, msgid, **facts)
+    reply = await edge.reply(msgid, bubble=not shown["finish"])
+    return shown["id"], reply
+
+
+async def finished(edge, reply, msgid="M1", body="the answer"):
+    await edge.end(msgid, body)
+    await reply.finish(Answer(body, "✅ done", "/result"))
+    return await edge.delivery(msgid)

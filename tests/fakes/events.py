@@ -1,4 +1,4 @@
-"""A server of event streams that sends exactly the bytes it is told to."""
+"""A server that sends exactly the bytes it is told to."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,10 @@ def chunk(data):
 
 
 class Script:
-    """A server whose n-th connection sends the n-th script: bytes, pauses, and an end."""
+    """A server whose n-th connection sends the n-th script.
+
+    Its items: bytes, a pause in seconds, "more" (until ``more`` is set), "stay", "reset".
+    """
 
     def __init__(self, *connections):
         self.connections = list(connections)
@@ -46,14 +49,21 @@ class Script:
             self.requests.append((await reader.readuntil(b"\r\n\r\n")).decode())
             script = self.connections.pop(0) if self.connections else [HEAD, chunk(HELLO), "stay"]
             for item in script:
-                if item == "stay":
-                    await self.stop.wait()
-                elif item == "more":
-                    await self.more.wait()
-                elif item == "reset":
-                    writer.transport.abort()
-                else:
-                    writer.write(item)
-                    await writer.drain()
-            writer.close()
+                await self.say(item, writer)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
+
+    async def say(self, item, writer):
+        match item:
+            case bytes():
+                writer.write(item)
+                await writer.drain()
+            case float():
+                await asyncio.sleep(item)
+            case "stay":
+                await self.stop.wait()
+            case "more":
+                await self.more.wait()
+            case "reset":
+                writer.transport.abort()

@@ -63,6 +63,7 @@ class FakeOpenCode:
         self.subscribed = asyncio.Event()
         self.port = 0
         self.version = VERSION
+        self.elsewhere = False  # whether it runs on another disk than the service
         self.diffs = []  # what every message changed, for /diff
         self.beat_s = beat_s
         self._scripts = deque()
@@ -161,6 +162,15 @@ class FakeOpenCode:
         self.messages[session["id"]] = []
         self.emit(directory, "session.created", {"sessionID": session["id"], "info": session})
         return session["id"]
+
+    def delete_session(self, session):
+        """Delete a session and those of its sub-agents."""
+        for child in [s["id"] for s in self.sessions.values() if s.get("parentID") == session]:
+            self.delete_session(child)
+        del self.messages[session]
+        info = self.sessions.pop(session)
+        about = {"sessionID": session, "info": info}
+        self.emit(info["directory"], "session.deleted", about)
 
     def store_prompt(self, session, body):
         """Keep a prompt as a user message; the same id again adds to it, as on the real one."""

@@ -22,6 +22,7 @@ def application(fake):
             web.get("/config", calls.config),
             web.get("/config/providers", calls.providers),
             web.get("/path", calls.path),
+            web.get("/file/content", calls.content),
             web.get("/agent", calls.agents),
             web.get("/command", calls.commands),
             web.get("/session/status", calls.status),
@@ -143,6 +144,12 @@ class Calls:
     async def config(self, _):
         return answer({"model": "fake/one", "agent": {}, "provider": {}})
 
+    async def content(self, request):
+        file = Path(request.query["directory"]) / request.query["path"]
+        if self.fake.elsewhere or not await asyncio.to_thread(file.is_file):
+            return answer({"type": "text", "content": ""})
+        return answer({"type": "text", "content": await asyncio.to_thread(file.read_text)})
+
     async def providers(self, _):
         models = self.fake.models
         providers = [
@@ -195,10 +202,7 @@ class Calls:
         return answer(session)
 
     async def delete(self, request):
-        session = self.fake.sessions.pop(request.match_info["session"])
-        del self.fake.messages[session["id"]]
-        about = {"sessionID": session["id"], "info": session}
-        self.fake.emit(session["directory"], "session.deleted", about)
+        self.fake.delete_session(request.match_info["session"])
         return answer(True)
 
     async def children(self, request):

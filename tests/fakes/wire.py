@@ -10,6 +10,7 @@ class Wire:
     def __init__(self, url):
         self.host, _, port = url.removeprefix("http://").partition(":")
         self.target, self.port, self.ends, self.server = int(port), 0, [], None
+        self.carriers = set()
 
     @property
     def url(self):
@@ -21,6 +22,8 @@ class Wire:
 
     async def __aexit__(self, *_):
         await self.cut()
+        if self.carriers:
+            await asyncio.wait(self.carriers)
 
     async def open(self):
         """Take connections, on the same port as before."""
@@ -34,6 +37,7 @@ class Wire:
             end.transport.abort()
 
     async def _carry(self, reader, writer):
+        self.carriers.add(asyncio.current_task())
         there, away = await asyncio.open_connection(self.host, self.target)
         self.ends += [writer, away]
         async with asyncio.TaskGroup() as group:
@@ -46,3 +50,5 @@ class Wire:
                 writer.write(data)
                 await writer.drain()
         writer.transport.abort()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
