@@ -19,29 +19,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; return the exit code: 0 fine, 1 failed, 2 wrong usage or configuration."""
     options = _parser().parse_args(arguments)
     try:
-        return _run(options)
+        _run(options)
     except SettingsError as exc:
         sys.stderr.write(f"{exc}\n")
         return MISUSED
     except StartError as exc:
-        sys.stderr.write(f"opencode-wecom cannot start: {exc}\n")
+        sys.stderr.write(f"opencode-wecom: {exc}\n")
         return FAILED
     except KeyboardInterrupt:
-        return FINE
+        pass  # told to end before the service listened to that
+    return FINE
 
 
-def _run(options: argparse.Namespace) -> int:
-    command = options.command or ("run" if is_configured(os.environ) else "sandbox")
+def _run(options: argparse.Namespace) -> None:
+    configured = options.config is not None or is_configured(os.environ)
+    command = options.command or ("run" if configured else "sandbox")
     if command == "sandbox":
         run_sandbox(model=options.model)
-        return FINE
-    file = options.config or find_config(os.environ)
-    settings = load_settings(file, os.environ)
-    if command == "config":
-        sys.stdout.write(f"The configuration is fine ({file or 'from the environment alone'}).\n")
-        return FINE
-    serve(settings, file)
-    return FINE
+    else:
+        file = options.config or find_config(os.environ)
+        settings = load_settings(file, os.environ)
+        if command == "config":
+            sys.stdout.write(f"The configuration is fine ({file or 'environment alone'}).\n")
+        else:
+            serve(settings, file)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("run", help="run the service")
     sandbox = commands.add_parser("sandbox", help="run a local stand-in for WeCom with the service")
     sandbox.add_argument(
-        "--model", help="provider/model (else your OpenCode's, else the demo model)"
+        "--model",
+        default=argparse.SUPPRESS,
+        help="provider/model (else your OpenCode's, else the demo model)",
     )
     config = commands.add_parser("config", help="look at the configuration")
     config.add_argument("action", choices=["check"], help="check: name every mistake at once")

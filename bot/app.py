@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import structlog
 import uvloop
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.assembly import Assembly, Options, Service
 from bot.clock import Clock, now_ms
@@ -21,7 +23,7 @@ from handlers import viewer
 from handlers.health import Health
 from handlers.wecom.timing import Timing
 
-__all__ = ["Service", "opened", "serve"]
+__all__ = ["Service", "check_end", "opened", "serve", "told_to_end"]
 
 log = structlog.get_logger()
 
@@ -34,18 +36,29 @@ Extra = Callable[[web.Application, Service], None]
 def serve(settings: Settings, file: Path | None = None) -> None:
     """Run the service until it is told to end. Raises StartError, for what ended it as well."""
     mask = set_up(secrets=settings.secrets())
-    service = uvloop.run(_serve(settings, file, mask.hide))
+    uvloop.run(_serve(settings, file, mask.hide))
+
+
+async def _serve(settings: Settings, file: Path | None, hide: Callable[[str], None]) -> None:
+    ended = told_to_end()
+    async with opened(settings, file=file, hide=hide, ended=ended) as service:
+        await ended.wait()
+    check_end(service)
+
+
+def check_end(service: Service) -> None:
+    """Raise StartError when a fault has ended the service."""
     if service.failure is not None:
         raise StartError(f"ended by a fault: {service.failure!r}") from service.failure
 
 
-async def _serve(settings: Settings, file: Path | None, hide: Callable[[str], None]) -> Service:
-    async with opened(settings, file=file, hide=hide) as service:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, service.ended.set)
-        await service.ended.wait()
-    return service
+def told_to_end() -> asyncio.Event:
+    """Return an event that is set when the process is told to end, while it still starts, too."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    return ended
 
 
 @contextlib.asynccontextmanager
@@ -57,14 +70,15 @@ async def opened(
     hide: Callable[[str], None] = lambda _: None,
     timing: Timing | None = None,
     clock: Clock = now_ms,
+    ended: asyncio.Event | None = None,
 ) -> AsyncIterator[Service]:
     """Open the whole service: callbacks right after the store, OpenCode in the background.
 
     ``file`` is where the settings came from, ``extra`` adds routes (the sandbox's), ``hide``
-    takes a secret that the log must never show. Raises StartError.
+    takes a secret that the log must never show, ``ended`` is set to end it. Raises StartError.
     """
     async with contextlib.AsyncExitStack() as stack:
-        options = Options(clock, file, hide, timing)
+        options = Options(clock, file, hide, timing, ended or asyncio.Event())
         service = await Assembly(stack, settings, options).build()
         await _listen(stack, _application(service, extra), service)
         stack.push_async_callback(_drain, service)
@@ -98,7 +112,9 @@ def _application(service: Service, extra: Extra | None) -> web.Application:
 
 async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, service: Service) -> None:
     host, port = service.settings.server.host, service.settings.server.port
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5.0)
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, shutdown_timeout=5.0, logger=_request_log()
+    )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     try:
@@ -106,10 +122,25 @@ async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, servic
     except OSError as exc:
         raise StartError(
             f"cannot listen on {host}:{port} ({exc.strerror}). "
-            "Set another BOT_PORT, or end what uses it."
+            "End what uses it, or set another BOT_PORT or BOT_HOST."
         ) from exc
     bound_host, bound_port = runner.addresses[0][:2]
     service.url = f"http://{bound_host}:{bound_port}"
+
+
+def _request_log() -> logging.Logger:
+    """Return aiohttp's own log. What is no HTTP is no fault of ours, and may hold a link."""
+    logger = logging.getLogger("aiohttp.server")
+    logger.addFilter(_is_fault)
+    return logger
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    exc = record.exc_info[1] if record.exc_info else None
+    if isinstance(exc, HttpProcessingError):
+        log.debug("request.malformed", error=type(exc).__name__)
+        return False
+    return True
 
 
 async def _recover(service: Service) -> None:
@@ -117,8 +148,8 @@ async def _recover(service: Service) -> None:
     services, background = service.services, service.background
     for delivery in await services.store.deliveries.doubtful():
         log.warning("delivery.unknown", delivery=delivery.id, turn=delivery.turn)
-    await services.turns.recover()
-    if service.edge is not None:
+    if service.edge is not None:  # else nobody could be answered: all stays as it is
+        await services.turns.recover()
         for delivery in await services.store.deliveries.all_waiting():
             background.start(
                 service.edge.replies.deliver(delivery.id), name=f"delivery {delivery.id}"

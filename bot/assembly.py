@@ -17,7 +17,7 @@ from bot.choices import Choices, origins
 from bot.clock import Clock
 from bot.errors import StartError
 from bot.files import Files
-from bot.links import Links, load_key
+from bot.links import Links, load_key, make_once
 from bot.messages import Replies
 from bot.opencode.client import OpenCode
 from bot.opencode.feed import Feed
@@ -38,7 +38,7 @@ from handlers.health import PlatformState
 from handlers.intake import Intake
 from handlers.verbs import Verbs
 from handlers.wecom.timing import Timing
-from store import Store, open_store
+from store import SQLITE, Store, open_store
 from store.errors import StoreUnusable
 
 log = structlog.get_logger()
@@ -47,6 +47,9 @@ PRIVATE = 0o700
 TOKEN_FILE = "admin.token"  # noqa: S105 - the name of a file
 LINK_KEY_FILE = "link.key"
 SERVICE_FILE = "service.id"
+PROBE_FOLDER = ".probe"  # where an external server shows that it sees our disk
+OWN_VARIABLES = ("BOT_", "WECOM_", "OPENCODE_")
+SHORTEST_SECRET = 16
 
 
 @dataclass(slots=True)
@@ -101,13 +104,15 @@ class Service:
 class Options:
     """What a service is built from besides its settings.
 
-    ``file``: where the settings came from; ``hide`` takes a secret that the log must never show.
+    ``file``: where the settings came from; ``hide`` takes a secret that the log must never show;
+    ``ended`` is set to end the service.
     """
 
     clock: Clock
     file: Path | None = None
     hide: Callable[[str], None] = lambda _: None
     timing: Timing | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Assembly:
@@ -119,12 +124,20 @@ class Assembly:
         self._stack = stack
         self._settings = settings
         self._options = options
-        self._fault = Fault()
+        self._fault = Fault(ended=options.ended)
         self._background = Background(fatal=self._fault.report)
         self._outlets: dict[str, Replies] = {}
 
     async def build(self) -> Service:
         """Open store, server and clients, then the edges. Raises StartError."""
+        try:
+            return await self._build()
+        except OSError as exc:
+            raise StartError(
+                f"the data folder cannot be used: {exc}. Mend that, or set another BOT_DATA_DIR."
+            ) from exc
+
+    async def _build(self) -> Service:
         data_dir = self._settings.server.data_dir
         data_dir.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
         store = await self._store()
@@ -163,7 +176,21 @@ class Assembly:
         if opencode.url is None:
             return ManagedServer(self._settings, self._background, clock)
         password = opencode.password.get_secret_value() if opencode.password else ""
-        return ExternalServer(opencode.url, opencode.username, password, self._background, clock)
+        shared = self._settings.workspaces.root / PROBE_FOLDER
+        return ExternalServer(
+            opencode.url, opencode.username, password, self._background, clock, shared=shared
+        )
+
+    def _protected(self) -> list[Path]:
+        """Return what no agent may be given: our data, our configuration, our secrets."""
+        named = [
+            Path(value)
+            for name, value in os.environ.items()
+            if name.endswith("_FILE") and name.startswith(OWN_VARIABLES) and value
+        ]
+        database = Path(self._settings.store.url.removeprefix(SQLITE))
+        file = [self._options.file] if self._options.file else []
+        return [self._settings.server.data_dir, database, *file, *named]
 
     def _feed(self, server: Server) -> Feed | None:
         if self._settings.opencode.follow == "poll":
@@ -178,7 +205,7 @@ class Assembly:
         data_dir = settings.server.data_dir
         project = next(iter(settings.projects.values()), None)
         workspaces = Workspaces(
-            settings.workspaces.root, project.path if project else None, (data_dir,)
+            settings.workspaces.root, project.path if project else None, self._protected()
         )
         access = Access(settings.access)
         parts = Parts(
@@ -242,8 +269,8 @@ class Assembly:
 
 def kept(path: Path) -> str:
     """Return the secret that a file keeps, made at the first start, readable by us alone."""
-    with contextlib.suppress(FileExistsError):
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(24))
-    return path.read_text(encoding="ascii").strip()
+    make_once(path, secrets.token_urlsafe(24).encode())
+    secret = path.read_text(encoding="ascii", errors="replace").strip()
+    if len(secret) < SHORTEST_SECRET:
+        raise StartError(f"{path} holds no secret. Remove it: a new one is made at the next start.")
+    return secret

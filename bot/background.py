@@ -7,7 +7,7 @@ from typing import Self
 
 import structlog
 
-from bot.errors import PeerError
+from bot.errors import PeerError, StoreBroken, StoreError
 
 log = structlog.get_logger()
 
@@ -23,8 +23,10 @@ def restart_delays() -> Iterator[float]:
 
 
 def transient(exc: BaseException) -> bool:
-    """Tell whether trying again may help: a peer failed us, or the network did."""
-    return isinstance(exc, PeerError | OSError | TimeoutError)
+    """Tell whether trying again may help: a peer failed us, the network did, or the disk is full."""
+    if isinstance(exc, StoreBroken):
+        return False
+    return isinstance(exc, PeerError | StoreError | OSError | TimeoutError)
 
 
 class Background:

@@ -154,9 +154,9 @@ def _places(rest: str, fence: Fence | None, budget: int) -> list[_Place]:
 
 
 def _quality(before: Fence | None, fence: Fence | None, *, ends: bool) -> int:
-    """Rate the end of a line as a place to cut: 3 between paragraphs … 0 behind ``` alone."""
+    """Rate the end of a line as a place to cut: 3 between paragraphs … 1 inside a code block."""
     if fence is not None:
-        return 0 if before is None else 1
+        return 1
     return 3 if ends or before is not None else 2
 
 

@@ -73,8 +73,7 @@ class Links:
 
 def load_key(path: Path) -> bytes:
     """Return the key that signs links, made at the first start; only its owner may read it."""
-    if not path.exists():
-        _make_key(path)
+    make_once(path, secrets.token_bytes(KEY_BYTES))
     path.chmod(0o600)
     key = path.read_bytes()
     if len(key) != KEY_BYTES:
@@ -85,14 +84,16 @@ def load_key(path: Path) -> bytes:
     return key
 
 
-def _make_key(path: Path) -> None:
-    """Write a key that is whole or not there at all, whatever happens meanwhile."""
+def make_once(path: Path, secret: bytes) -> None:
+    """Write a file for us alone, whole or not at all, unless there is one already."""
+    if path.exists():
+        return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(opened, "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
+            file.write(secret)
             file.flush()
             os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):  # another start was first

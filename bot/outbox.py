@@ -1,5 +1,8 @@
 """Answers that could not be brought yet: shown first at their chat's next contact."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
 import structlog
 
 from bot.clock import Clock
@@ -11,10 +14,27 @@ from store.records import Delivery
 
 log = structlog.get_logger()
 
-# Of a bubble's 20,480 bytes; the rest is for what the person came for.
+BUBBLE_BYTES = 20_000  # what a bubble surely holds
+# Of that; the rest is for what the person came for, and all of it where that is long.
 CONTACT_BYTES = 8_000
 EACH_BYTES = 4_000
-TOLD = "told"
+PARAGRAPH = "\n\n"
+SEAM = "\n\n━━━━━━━━━\n\n"  # between what had waited and what the person came for
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A message of the chat that is being answered: its bubble, and what that says by itself."""
+
+    chat: str
+    stream: str
+    text: str
+    finished: bool
+
+
+def with_prefix(prefix: str, text: str) -> str:
+    """Return what a bubble shows that had something waiting for it."""
+    return f"{prefix}{SEAM}{text}" if prefix else text
 
 
 class Outbox:
@@ -24,31 +44,58 @@ class Outbox:
         self._store = store
         self._clock = clock
 
-    async def at_contact(self, chat: str, language: Language, *, but: int | None = None) -> str:
+    async def at_contact(
+        self, contact: Contact, language: Language, *, but: int | None = None
+    ) -> str:
         """Take what waits for the chat, as Markdown for the top of the next reply.
 
         ``but``: a turn whose answer is being brought by another way at this moment.
 
-        What is returned is marked as sent before it is shown: at the worst a crash in
-        between leaves it to ``/result n``, and nothing is ever shown twice.
+        What is taken and what the bubble then shows are kept together: a crash before that
+        leaves it waiting, and a repeat of the message after it shows it again.
         """
-        shown: list[str] = []
-        room = CONTACT_BYTES
+        room = min(CONTACT_BYTES, BUBBLE_BYTES - len(contact.text.encode()))
+        offered = await self._offered(contact.chat, language, but, room)
+        doubtful = await self._store.deliveries.unknown(contact.chat)
+        if not offered and not doubtful:
+            return ""
+        notes = [
+            texts.UNKNOWN_DELIVERY.say(language, n=delivery.turn)
+            for delivery in doubtful
+            if delivery.turn is not None
+        ]
+
+        def prefix_of(taken: Collection[int]) -> str:
+            brought = [text for delivery, text in offered if delivery.id in taken]
+            return PARAGRAPH.join([*brought, *notes])
+
+        taken = await self._store.inbox.bring(
+            contact.stream,
+            [delivery.id for delivery, _ in offered],
+            [delivery.id for delivery in doubtful],
+            lambda ids: with_prefix(prefix_of(ids), contact.text),
+            finished=contact.finished,
+        )
+        for delivery, _ in offered:
+            if delivery.id in taken:
+                log.info("delivery.sent", delivery=delivery.id, via="contact", turn=delivery.turn)
+        return prefix_of(taken)
+
+    async def _offered(
+        self, chat: str, language: Language, but: int | None, room: int
+    ) -> list[tuple[Delivery, str]]:
+        """Return what waits and has room on top of one reply, with its text."""
+        offered: list[tuple[Delivery, str]] = []
+        roomy = room == CONTACT_BYTES  # then the first is shown whatever its size
         for delivery in await self._store.deliveries.waiting(chat):
             if but is not None and delivery.turn == but:
                 continue
             text = self._text(delivery, language)
             room -= len(text.encode())
-            if room < 0 and shown:
+            if room < 0 and (offered or not roomy):
                 break
-            if await self._store.deliveries.claim(delivery.id, via="contact", to="sent"):
-                log.info("delivery.sent", delivery=delivery.id, via="contact", turn=delivery.turn)
-                shown.append(text)
-        for delivery in await self._store.deliveries.unknown(chat):
-            await self._store.deliveries.told(delivery.id)
-            if delivery.turn is not None:
-                shown.append(texts.UNKNOWN_DELIVERY.say(language, n=delivery.turn))
-        return "\n\n".join(shown)
+            offered.append((delivery, text))
+        return offered
 
     def _text(self, delivery: Delivery, language: Language) -> str:
         body = fit(delivery.body, EACH_BYTES)
@@ -56,4 +103,4 @@ class Outbox:
         parts = [part for part in (body, more, delivery.footer) if part]
         if delivery.turn is not None:
             parts.insert(0, texts.WAITING_ANSWER.say(language, n=delivery.turn))
-        return "\n\n".join(parts)
+        return PARAGRAPH.join(parts)

@@ -93,7 +93,7 @@ class Dispatch:
         """Tell a person once what an administrator must list; then keep silent."""
         accepted = await self._intake.keep(arrival, "refused")
         sender = arrival.message.sender
-        if accepted.repeated:
+        if accepted.inbound.shown:
             return self._intake.repeat(arrival, accepted)
         if not await self._store.strangers.tell(sender, arrival.message.received_at):
             return None
@@ -106,7 +106,7 @@ class Dispatch:
             return await self._wordless(arrival)
         with self._turns.arriving(chat) as busy:
             waiting = len(await self._store.turns.queued(chat)) if busy else 0
-            refusal = self._busy_refusal(arrival, waiting) if busy else ""
+            refusal = self._intake.busy_refusal(arrival, waiting) if busy else ""
             if refusal:
                 return await self._intake.refuse(arrival, refusal, "busy")
             turn = new_turn(arrival, message.text, bubble=not busy and arrival.may_stay_open)
@@ -129,11 +129,3 @@ class Dispatch:
         return await self._intake.refuse(
             arrival, texts.EMPTY_MESSAGE.say(arrival.language), "empty"
         )
-
-    def _busy_refusal(self, arrival: Arrival, waiting: int) -> str:
-        if self._chat.busy == "reject":
-            running, age = self._intake.what_runs(arrival.chat)
-            return texts.BUSY.say(arrival.language, running=running, age=age)
-        if waiting >= self._chat.queue_limit:
-            return texts.QUEUE_FULL.say(arrival.language, limit=self._chat.queue_limit)
-        return ""

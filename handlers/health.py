@@ -1,11 +1,14 @@
 """Whether the service lives, whether it may be sent messages, and the whole truth for administrators."""
 
+import asyncio
+import contextlib
 import hmac
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import get_args
 
 import orjson
 import prometheus_client
@@ -15,11 +18,16 @@ from bot.errors import PeerError, StoreError, UserError
 from bot.metrics import Counts, Metrics
 from bot.services import Services
 from config.version import VERSION
-from store.records import ChatRecord
+from store.records import ChatRecord, DeliveryState
 
-FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+FORWARDED = (
+    *("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP"),
+    *("Via", "CF-Connecting-IP", "True-Client-IP"),
+)
+STORE_S = 3.0  # for the store to show that it can keep something
 DISK_LOW_BYTES = 500 * 1024 * 1024
 NOBODY = ChatRecord("", "", "direct", "", "", 0, "", "", "", "", "", 0, 0)
+DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
 LISTED = 50  # running turns in one answer
 
 
@@ -63,8 +71,8 @@ class Health:
     def is_admin(self, request: web.Request) -> bool:
         """Tell whether a request shows the admin token, compared in constant time."""
         kind, _, shown = request.headers.get("Authorization", "").partition(" ")
-        given = shown.strip().encode() if kind.lower() == "bearer" else b""
-        return hmac.compare_digest(given, self._token)
+        given = shown.strip().encode(errors="surrogateescape")
+        return hmac.compare_digest(given, self._token) and kind.lower() == "bearer"
 
     async def alive(self, _: web.Request) -> web.Response:
         """Answer as long as the process does; nothing else is asked."""
@@ -110,8 +118,8 @@ class Health:
                 "uptime_s": (services.clock() - self._started_at) // 1000,
                 "opencode": await self._opencode(),
                 "platforms": {one.name: {"on": one.on} | one.facts for one in self._platforms()},
-                "turns": await services.store.turns.counts() | {"now": self._running()},
-                "deliveries": await services.store.deliveries.counts(),
+                "turns": await _counted(services.store.turns.counts) | {"now": self._running()},
+                "deliveries": await _counted(services.store.deliveries.counts),
                 "database": store,
                 "disk": self._disk(),
                 "warnings": await self._warnings(),
@@ -120,9 +128,12 @@ class Health:
 
     async def _store_problem(self) -> str:
         try:
-            await self._services.store.ping(self._services.clock())
+            async with asyncio.timeout(STORE_S):
+                await self._services.store.ping(self._services.clock())
         except StoreError as exc:
             return f"cannot store messages: {exc}"
+        except TimeoutError:
+            return f"cannot store messages: no write ended within {STORE_S:.0f} s"
         return ""
 
     async def _opencode(self) -> dict[str, object]:
@@ -149,7 +160,9 @@ class Health:
         """Agents, models, and which of them a chat without choices of its own gets, and why."""
         if self._services.server.state != "ready":
             return {}
-        choices, directory = self._services.choices, self._services.settings.workspaces.root
+        choices, settings = self._services.choices, self._services.settings
+        project = next(iter(settings.projects.values()), None)
+        directory = project.path if project else settings.workspaces.root
         try:
             offer = await choices.offer(directory)
             choice = await choices.resolve(NOBODY, directory)
@@ -201,11 +214,13 @@ class Health:
 
     async def _gauge(self) -> None:
         services, metrics = self._services, self._metrics
-        turns = await services.store.turns.counts()
         metrics.running.set(len(services.turns))
-        metrics.queued.set(turns.get("queued", 0))
-        for state, count in (await services.store.deliveries.counts()).items():
-            metrics.deliveries.labels(state).set(count)
+        with contextlib.suppress(StoreError):  # what can be told is told
+            turns = await services.store.turns.counts()
+            metrics.queued.set(turns.get("queued", 0))
+            deliveries = await services.store.deliveries.counts()
+            for state in DELIVERY_STATES:
+                metrics.deliveries.labels(state).set(deliveries.get(state, 0))
         metrics.opencode_up.set(services.server.state == "ready")
         metrics.opencode_restarts.set(services.server.restarts)
         if services.feed is not None:
@@ -220,6 +235,13 @@ def is_local(request: web.Request) -> bool:
     if any(name in request.headers for name in FORWARDED) or request.remote is None:
         return False
     return ip_address(request.remote).is_loopback
+
+
+async def _counted(counts: Callable[[], Awaitable[dict[str, int]]]) -> dict[str, object]:
+    try:
+        return dict(await counts())
+    except StoreError as exc:
+        return {"error": str(exc)}
 
 
 def _unauthorized() -> web.HTTPUnauthorized:

@@ -6,7 +6,7 @@ import orjson
 import structlog
 
 from bot.messages import InboundMessage
-from bot.outbox import Outbox
+from bot.outbox import Contact, Outbox
 from bot.render import age
 from bot.services import Services
 from bot.sessions import shortened
@@ -56,7 +56,8 @@ class Arrival:
     def media(self) -> str:
         """What else than text came along, in words."""
         kinds = dict.fromkeys(attachment.kind for attachment in self.message.attachments)
-        return ", ".join(texts.MEDIA_KINDS[kind].say(self.language) for kind in kinds)
+        comma = texts.COMMA.say(self.language)
+        return comma.join(texts.MEDIA_KINDS[kind].say(self.language) for kind in kinds)
 
 
 class Intake:
@@ -90,44 +91,62 @@ class Intake:
         return accepted
 
     async def refuse(self, arrival: Arrival, text: str, why: str) -> Opening:
-        """Keep a message that starts nothing, and say why."""
+        """Keep a message that starts nothing, and say why; again to a copy if nobody heard it."""
         accepted = await self.keep(arrival, "refused")
-        if accepted.repeated:
+        if accepted.inbound.shown or accepted.turn:
             return self.repeat(arrival, accepted)
         log.info("message.refused", why=why)
         return await self.answered(arrival, text)
 
     async def answered(self, arrival: Arrival, text: str) -> Opening:
         """Say something that is complete, behind what had waited for this contact."""
-        return Opening(text, finished=True, prefix=await self._waited(arrival))
+        prefix = await self._waited(arrival, text, finished=True)
+        return Opening(text, finished=True, prefix=prefix)
 
     def repeat(self, arrival: Arrival, accepted: Accepted) -> Opening:
         """Answer a copy of a message that is kept already: as the first was; nothing starts."""
         inbound, turn = accepted.inbound, accepted.turn
+        if turn is not None and turn.state == "queued":
+            # It may have been kept by a request that broke off before it could wake the lane.
+            self._services.turns.wake(arrival.chat)
         if inbound.shown:
             return Opening(inbound.shown, finished=inbound.finished)
         if turn is None:
-            return Opening(texts.RECEIVED.say(arrival.language), finished=True)
+            return Opening(texts.NOT_RUN.say(arrival.language), finished=True)
         going = turn.bubble and turn.state in {"queued", "running"}
         text = texts.ACCEPTED if going else texts.RECEIPT
         return Opening(text.say(arrival.language, n=turn.n), finished=not going)
 
     async def begun(self, arrival: Arrival, turn: TurnRecord, *, position: int) -> Opening:
         """Say that a turn was taken in: it starts now (position 0) or waits."""
-        prefix = await self._waited(arrival)
+        finished = bool(position) or not turn.bubble
+        text = self._receipt(arrival, turn, position)
+        return Opening(text, finished, await self._waited(arrival, text, finished=finished))
+
+    def _receipt(self, arrival: Arrival, turn: TurnRecord, position: int) -> str:
         if position:
             title, since = self.what_runs(arrival.chat)
-            text = texts.QUEUED.say(
+            return texts.QUEUED.say(
                 arrival.language, n=turn.n, position=position, running=title, age=since
             )
-            return Opening(text, finished=True, prefix=prefix)
         begun = texts.ACCEPTED if turn.bubble else texts.ACCEPTED_CLOSED
-        return Opening(begun.say(arrival.language, n=turn.n), not turn.bubble, prefix)
+        return begun.say(arrival.language, n=turn.n)
 
-    async def _waited(self, arrival: Arrival) -> str:
+    async def _waited(self, arrival: Arrival, text: str, *, finished: bool) -> str:
         """Take what waited for this contact."""
+        contact = Contact(arrival.chat, arrival.stream, text, finished)
         on_its_way = self._services.turns.bringing(arrival.chat)
-        return await self._outbox.at_contact(arrival.chat, arrival.language, but=on_its_way)
+        return await self._outbox.at_contact(contact, arrival.language, but=on_its_way)
+
+    def busy_refusal(self, arrival: Arrival, waiting: int) -> str:
+        """Say why a message for a busy chat is not taken in; empty when it may wait."""
+        chat = self._services.settings.chat
+        if chat.busy == "reject":
+            running, since = self.what_runs(arrival.chat)
+            return texts.BUSY.say(arrival.language, running=running, age=since)
+        if waiting >= chat.queue_limit:
+            return texts.QUEUE_FULL.say(arrival.language, limit=chat.queue_limit)
+        return ""
 
     def what_runs(self, chat: str) -> tuple[str, str]:
         """Return the title and the age of the chat's running turn."""

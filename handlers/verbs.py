@@ -1,7 +1,7 @@
 """Carry out a command within the time that a platform waits, and accept the turn it may ask for."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -123,11 +123,9 @@ class Verbs:
         turns = self._services.turns
         busy = turns.busy(arrival.chat)
         waiting = len(await self._services.store.turns.queued(arrival.chat)) if busy else 0
-        limit = self._services.settings.chat.queue_limit
-        if waiting >= limit and not submit.forced:
-            return await self._intake.answered(
-                arrival, texts.QUEUE_FULL.say(arrival.language, limit=limit)
-            )
+        refusal = self._intake.busy_refusal(arrival, waiting) if busy else ""
+        if refusal and not submit.forced:
+            return await self._intake.answered(arrival, refusal)
         first = submit.retry_of and await self._services.store.turns.get(submit.retry_of)
         new = new_turn(
             arrival,
@@ -150,14 +148,17 @@ class Verbs:
     async def _force(self, turn: TurnRecord) -> None:
         """Stop what runs, unless the lane has come to the forced turn by itself."""
         running = self._services.turns.running(turn.chat)
-        if running is not None and running.record.n != turn.n:
+        if running is None or running.record.n == turn.n:
+            return
+        if self._services.access.may_force(turn.sender, running.record.sender):
             await self._services.turns.stop(turn.chat, by=turn.sender, why="force")
 
     async def _bring(self, arrival: Arrival, outcome: str | Submit) -> None:
         """Bring the outcome of a command that took longer than a platform waits."""
         if isinstance(outcome, Submit):
-            opening = await self._submit(arrival, outcome)
-            outcome = opening.markdown
+            # The bubble is closed by now: it said that the command takes longer.
+            opening = await self._submit(replace(arrival, may_stay_open=False), outcome)
+            outcome = "\n\n".join(filter(None, (opening.prefix, opening.markdown)))
         message = arrival.message
         delivery = await self._services.store.deliveries.add(
             NewDelivery(

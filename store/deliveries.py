@@ -118,10 +118,6 @@ class Deliveries:
         rows = await self._database.write(Statement(DOUBTFUL))
         return [_delivery(row) for row in rows[0]]
 
-    async def told(self, delivery: int) -> None:
-        """Keep that the chat was told of an unknown delivery."""
-        await self._database.write(Statement(TOLD, delivery))
-
     async def counts(self) -> dict[str, int]:
         """Return how many deliveries are in each state."""
         rows = await self._database.fetch_all(COUNTS)

@@ -1,8 +1,9 @@
 """What people sent, kept before it is answered."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from store.database import Database, Statement
+from store.deliveries import CLAIM, TOLD
 from store.errors import StoreError
 from store.records import Accepted, InboundRecord, NewChat, NewInbound, NewTurn
 from store.rows import columns, reader
@@ -56,7 +57,7 @@ TAKE_URL = """
 """
 FRESH_URLS = f"""
     SELECT {COLUMNS} FROM inbound
-    WHERE chat = $1 AND received_at >= $2 AND kind = 'command' AND reply_url_state = 'fresh'
+    WHERE chat = $1 AND received_at >= $2 AND kind IN ('command', 'refused') AND reply_url_state = 'fresh'
     ORDER BY received_at DESC
 """
 PURGE = """
@@ -113,6 +114,29 @@ class Inbox:
             await self._database.write(
                 *(Statement(SHOW, stream, shown, int(finished)) for stream, shown, finished in rows)
             )
+
+    async def bring(
+        self,
+        stream: str,
+        due: Sequence[int],
+        told: Sequence[int],
+        shown: Callable[[Collection[int]], str],
+        *,
+        finished: bool,
+    ) -> list[int]:
+        """Take deliveries that are due together with what their bubble shows then.
+
+        ``shown`` makes that from the ids that were still to be had, which are returned;
+        ``told`` are deliveries in doubt that the chat learns of by it.
+        """
+        async with self._database.transaction() as database:
+            taken = []
+            for delivery in due:
+                rows = await database.write(Statement(CLAIM, delivery, "sent", "contact"))
+                taken += [delivery] if rows[0] else []
+            notes = [Statement(TOLD, delivery) for delivery in told]
+            await database.write(*notes, Statement(SHOW, stream, shown(taken), int(finished)))
+        return taken
 
     async def take_url(self, message: str) -> str | None:
         """Return the single-use address of a message, to the first who asks."""

@@ -52,6 +52,7 @@ class Bot:
 
     wecom: StandIn
     environ: dict
+    options: dict = field(default_factory=dict)
     service: Service | None = None
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -70,7 +71,7 @@ class Bot:
     async def start(self):
         settings = load_settings(None, self.environ)
         self.stack = AsyncExitStack()
-        self.service = await self.stack.enter_async_context(opened(settings))
+        self.service = await self.stack.enter_async_context(opened(settings, **self.options))
         self.wecom.callback_url = f"{self.service.url}/wecom/bot"
 
     async def stop(self):
@@ -87,16 +88,19 @@ class Bot:
 
 @pytest.fixture
 async def make_bot(make_standin, tmp_path):
-    """Make services: ``await make_bot(opencode, BOT_CHAT_BUSY="reject")``."""
+    """Make services: ``await make_bot(opencode, BOT_CHAT_BUSY="reject")``.
+
+    ``timing`` is WeCom's; ``options`` are those of ``bot.app.opened``.
+    """
     async with AsyncExitStack() as stack:
 
-        async def make(opencode=None, *, timing=None, **overrides):
+        async def make(opencode=None, *, timing=None, options=None, **overrides):
             facts = {"timing": timing} if timing else {}
             standin = await make_standin(**facts)
             environ = environment(
                 tmp_path, standin, port=free_port(), opencode=opencode, **overrides
             )
-            bot = Bot(standin, environ)
+            bot = Bot(standin, environ, options or {})
             stack.push_async_callback(bot.stop)
             await bot.start()
             return bot

@@ -1,91 +1,19 @@
 """Requests of OpenCode: kept, shown by a code, decided once, and ended when nobody decides."""
 
 import asyncio
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
-from bot.access import Access
-from bot.asks import Asks, pending_of, pendings
-from bot.asks.answers import answers
-from bot.asks.codes import DIGITS, LETTERS, new_code
+from bot.asks import pending_of, pendings
 from bot.errors import OpenCodeUnavailable, UserError
 from bot.opencode.client import OpenCode
-from bot.opencode.ids import MessageIds
-from bot.opencode.model import Option, PermissionRequest, Question, QuestionRequest
-from bot.sandbox import script
+from bot.opencode.model import PermissionRequest
 from bot.texts import asks as texts
-from config.sections import AccessSettings
 from store import open_store
+from tests.asking import CHAT, Desk, refused, until
 from tests.fakes.opencode import FakeOpenCode
 from tests.fakes.opencode_turns import ask, question, say, subagent, tool
-from tests.store.samples import a_chat, a_turn, an_inbound
-
-CHAT = "wecom:group:wrTEAM"
-WAIT_S = 20
-ACCESS = Access(
-    AccessSettings(admins=("boss",), maintainers=("lead",), members=("zhangsan", "lisi"))
-)
-
-
-async def until(holds):
-    """Wait for something that a peer does."""
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            if holds():
-                return
-            await asyncio.sleep(0.01)
-
-
-async def accepted(store):
-    kept = await store.inbox.accept(an_inbound(chat=CHAT), a_chat(CHAT), a_turn(chat=CHAT))
-    return kept.turn
-
-
-class Desk:
-    """A turn on a scripted OpenCode, and the asks of its chat."""
-
-    def __init__(self, fake, client, store, directory):
-        self.fake, self.client, self.store, self.directory = fake, client, store, str(directory)
-        self.now = 1_000_000
-        self.asks = self.renewed()
-        self.turn = None
-        self.session = ""
-
-    def renewed(self):
-        """The asks of a service that was started again."""
-        return Asks(self.store, self.client, ACCESS, lambda: self.now, expire_after_s=900)
-
-    async def begin(self, *actions):
-        self.session = (await self.client.create_session(self.directory, title="T", metadata={})).id
-        self.turn = await accepted(self.store)
-        await self.prompt(*actions)
-
-    async def prompt(self, *actions):
-        self.fake.script(*actions)
-        await self.client.prompt(
-            self.session,
-            message=MessageIds(lambda: self.now).next(),
-            parts=[{"type": "text", "text": "go"}],
-            agent="build",
-            model="fake/one",
-        )
-
-    async def look(self, sessions=None):
-        return await self.asks.reconcile(
-            self.turn, self.directory, sessions or set(self.fake.sessions)
-        )
-
-    async def asked(self, count=1):
-        """Return what waits, once it is so many."""
-        await until(lambda: len(self.fake.waiting) >= count)
-        return await self.look()
-
-    async def answer(self):
-        await self.fake.settled(self.session)
-        parts = [m.parts for m in await self.client.messages(self.session)]
-        return "\n".join(str(part) for many in parts for part in many)
 
 
 @pytest.fixture
@@ -101,11 +29,6 @@ async def desk(fake, tmp_path):
         await open_store(f"sqlite:///{tmp_path}/bot.db") as store,
     ):
         yield Desk(fake, client, store, tmp_path)
-
-
-def refused(text):
-    """Expect a person to be told so."""
-    return pytest.raises(UserError, check=lambda exc: exc.text == text)
 
 
 async def test_a_request_gets_a_code_and_is_seen_once(desk):
@@ -292,6 +215,10 @@ async def test_equal_requests_share_a_code_and_a_decision(desk):
     assert await desk.asks.seen(desk.turn, request, desk.directory) is None
     different = replace(request, id="per_third", patterns=("rm",))
     assert await desk.asks.seen(desk.turn, different, desk.directory) is not None
+    for turn, session in [(replace(desk.turn, n=99), one.session), (desk.turn, "ses_child")]:
+        other = replace(request, id=f"per_{turn.n}", session=session)
+        assert await desk.asks.seen(turn, other, desk.directory) is not None
+        await desk.asks.settled(other.id)
     waiting = await desk.store.asks.open(CHAT)
     assert [a.code == one.code for a in waiting] == [True, True, False]
     assert len(await desk.asks.open(CHAT)) == 2
@@ -345,6 +272,17 @@ async def test_an_expiry_that_did_not_get_through_is_said_at_the_next_look(desk)
     assert "without it" in await desk.answer()
 
 
+async def test_a_decision_that_failed_does_not_keep_an_expiry_from_being_told(desk):
+    await desk.begin(ask("bash", ["ls"]), say("without it"))
+    (one,) = await desk.asked()
+    desk.fake.fault("/reply", "refuse", times=2)
+    with refused(texts.NOT_REACHED):
+        await desk.asks.allow(CHAT, one.code, by="boss", role="admin")
+    await desk.asks.expire(one.expires_at)
+    await desk.look()
+    assert "without it" in await desk.answer()
+
+
 async def test_a_question_does_not_expire_but_is_answered_before_the_time_limit(desk):
     await desk.begin(question("Which?"), say("I chose"))
     (one,) = await desk.asked()
@@ -393,138 +331,3 @@ async def test_only_the_newest_decisions_are_remembered(desk, monkeypatch):
         await desk.asks.allow(CHAT, one.code, by="boss", role="admin")
     assert "done" in await desk.answer()
     assert len(desk.asks._decisions._handed) == 1
-
-
-# Answers as people type them
-
-COLOUR = Question("Which?", options=(Option("Red"), Option("Dark blue"), Option("3D")))
-SIZES = replace(COLOUR, multiple=True, custom=False)
-
-
-@pytest.mark.parametrize(
-    ("questions", "text", "expected"),
-    [
-        ((COLOUR,), "2", [["Dark blue"]]),
-        ((COLOUR,), "２", [["Dark blue"]]),
-        ((COLOUR,), " dark BLUE ", [["Dark blue"]]),
-        ((COLOUR,), "3d", [["3D"]]),
-        ((COLOUR,), "something else, 2 of them", [["something else, 2 of them"]]),
-        ((SIZES,), "1,3", [["Red", "3D"]]),
-        ((SIZES,), "1、3、1", [["Red", "3D"]]),
-        ((SIZES,), "1 2", [["Red", "Dark blue"]]),
-        ((SIZES,), "red，3d", [["Red", "3D"]]),
-        ((Question("Name?"),), "7", [["7"]]),
-        ((), "anything", [["anything"]]),
-        ((COLOUR, Question("Name?")), "1 | Anna | ", [["Red"], ["Anna"]]),
-        ((COLOUR, SIZES), "1\n2,3", [["Red"], ["Dark blue", "3D"]]),
-        ((COLOUR, COLOUR), "1｜2", [["Red"], ["Dark blue"]]),
-        ((Question("Name?"),), "a | b\nc", [["a | b\nc"]]),
-    ],
-)
-def test_numbers_labels_and_own_words_are_answers(questions, text, expected):
-    assert answers(QuestionRequest("q", "s", questions), "c3m", text) == expected
-
-
-@pytest.mark.parametrize(
-    ("questions", "text", "expected"),
-    [
-        ((COLOUR,), "  ", texts.NO_ANSWER_GIVEN),
-        ((Question("Name?"),), "", texts.NO_ANSWER_GIVEN),
-        ((COLOUR, COLOUR), "", texts.NO_ANSWER_GIVEN),
-        ((COLOUR,), "4", texts.NO_SUCH_OPTION),
-        ((COLOUR,), "0", texts.NO_SUCH_OPTION),
-        ((COLOUR,), "1,2", texts.ONLY_ONE_OPTION),
-        ((SIZES,), "green", texts.ONLY_OPTIONS),
-        ((COLOUR, COLOUR), "1", texts.WRONG_COUNT),
-        ((COLOUR, COLOUR), "1|2|3", texts.WRONG_COUNT),
-    ],
-)
-def test_an_answer_that_does_not_fit_is_explained(questions, text, expected):
-    with pytest.raises(UserError) as told:
-        answers(QuestionRequest("q", "s", questions), "c3m", text)
-    assert told.value.text == expected
-    for language in ("zh", "en"):
-        assert told.value.text.say(language, **told.value.facts)
-
-
-def test_codes_are_three_characters_that_cannot_be_mixed_up():
-    seen = {new_code(()) for _ in range(300)}
-    assert all(len(code) == 3 and code[1] in DIGITS for code in seen)
-    assert not set("0o1il5s8b2zuvgq") & set("".join(seen))
-    taken = {a + d + b for a in LETTERS for d in DIGITS for b in LETTERS} - {"a7k"}
-    assert new_code(taken) == "a7k"
-
-
-# The real server
-
-
-@asynccontextmanager
-async def real_desk(opencode, tmp_path):
-    async with (
-        OpenCode(opencode.url, opencode.username, opencode.password) as client,
-        await open_store(f"sqlite:///{tmp_path}/bot.db") as store,
-    ):
-        desk = Desk(opencode, client, store, opencode.directory())
-        desk.session = (await client.create_session(desk.directory, title="T", metadata={})).id
-        desk.turn = await accepted(store)
-        yield desk
-
-
-async def prompted(desk, text):
-    await desk.client.prompt(
-        desk.session,
-        message=MessageIds().next(),
-        parts=[{"type": "text", "text": text}],
-        agent="build",
-        model="demo/demo",
-    )
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            if found := await desk.look({desk.session}):
-                return found
-            await asyncio.sleep(0.05)
-
-
-async def idle(desk):
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            if desk.session not in await desk.client.status(desk.directory):
-                return str(await desk.client.messages(desk.session))
-            await asyncio.sleep(0.05)
-
-
-OUTSIDE = script.tool("bash", {"command": "cat /etc/hostname", "description": "read"})
-
-
-@pytest.mark.opencode
-async def test_the_server_goes_on_after_a_refusal_with_words(opencode, tmp_path):
-    opencode.model.script("outside", OUTSIDE, script.say("Then not."))
-    async with real_desk(opencode, tmp_path) as desk:
-        (one,) = await prompted(desk, "outside")
-        assert pending_of(one).request.permission == "external_directory"
-        await desk.asks.expire(one.expires_at)
-        told = await idle(desk)
-    assert "Then not." in told
-    assert texts.EXPIRED_TO_MODEL in told
-
-
-@pytest.mark.opencode
-async def test_the_server_takes_our_answer_to_a_question(opencode, tmp_path):
-    given = {"questions": [{"question": "Which?", "header": "C", "options": []}]}
-    opencode.model.script("colour", script.tool("question", given), script.say("Painted."))
-    async with real_desk(opencode, tmp_path) as desk:
-        await prompted(desk, "colour")
-        assert len(await desk.asks.unanswered(desk.turn)) == 1
-        told = await idle(desk)
-    assert "Painted." in told
-    assert texts.UNANSWERED_TO_MODEL in told
-
-
-@pytest.mark.opencode
-async def test_an_abort_leaves_no_ghost_behind(opencode, tmp_path):
-    opencode.model.script("outside", OUTSIDE)
-    async with real_desk(opencode, tmp_path) as desk:
-        await prompted(desk, "outside")
-        await desk.client.abort(desk.session)
-        await desk.asks.clear(desk.turn)
-        assert await desk.client.permissions(desk.directory) == []

@@ -6,27 +6,20 @@ from bot.opencode.model import (
     PermissionRequest,
     Question,
     QuestionRequest,
-    ServerError,
     Status,
     Todo,
 )
 from bot.render import (
-    ChangedFile,
-    Ending,
     Frame,
     Pending,
     activity,
-    age,
     ask,
     asks,
     diagnose,
-    final,
     progress,
-    reason,
     short,
 )
 from bot.render.pieces import masked
-from bot.texts.turns import OUTCOMES
 from tests.turn_events import (
     SESSION,
     answering,
@@ -53,7 +46,6 @@ BASH = PermissionRequest(
 COLOUR = Question("Which colour?", options=(Option("Red", "warm"), Option("Blue")))
 PERMISSION = Pending("a7k", BASH, asked_at=NOW - 60_000, expires_at=NOW + 840_000)
 QUESTION = Pending("c3m", QuestionRequest("que_1", SESSION, (COLOUR,)), asked_at=NOW)
-FILES = (ChangedFile("index.html", "added", 12, 0), ChangedFile("img/logo.png", "added"))
 
 
 def frame(**more):
@@ -64,11 +56,6 @@ def frame(**more):
 
 def shown(summary, **more):
     return progress(summary, frame(**more))
-
-
-def ended(outcome="answered", text="All done.", **more):
-    given = {"n": 31, "language": "en", "outcome": outcome, "text": text, "elapsed_ms": 401_000}
-    return final(Ending(**given | more))
 
 
 def retrying(message="rate limit", in_ms=8_000):
@@ -150,6 +137,13 @@ def test_each_sub_agent_is_an_indented_line():
     many = folded(*(child(f"ses_{n}", title=f"job {n}") for n in range(2, 7)))
     assert "· at work" in shown(many)
     assert "2 more sub-agents" in shown(many)
+
+
+def test_sub_agents_at_work_show_before_those_that_are_done():
+    done = [event for n in range(3, 7) for event in (child(f"ses_{n}"), idle(f"ses_{n}"))]
+    text = shown(folded(child(title="still at it"), *done))
+    assert "still at it" in text
+    assert text.count("✔") == 2
 
 
 def test_a_failed_sub_agent_shows_so():
@@ -319,124 +313,6 @@ def test_a_stall_names_its_cause_and_only_a_stall_does():
         "⚠️ Nothing new for 2m00s; command running 4m00s: `npm test`. /stop ends it. E-STALL"
     )
     assert diagnose(summary, [], NOW, stall_after_ms=150_000, language="en") == ""
-
-
-# The end
-
-
-def test_the_footer_tells_how_it_ended():
-    answer = ended(changes=FILES, link="https://x/t/31/k/", approvals=2)
-    assert answer.body == "All done."
-    assert answer.footer.splitlines() == [
-        "📄 `index.html` +12 −0, `img/logo.png`",
-        "✅ Done · 6m41s · 2 file(s) changed · 2 approval(s) · #31 · [Files and diff](https://x/t/31/k/)",
-    ]
-    assert answer.more == "… (in full: [open](https://x/t/31/k/))"
-
-
-def test_without_a_public_url_the_files_are_named_and_the_reason_is_given():
-    answer = ended(changes=FILES, language="zh")
-    assert "`index.html` +12 −0" in answer.footer
-    assert "没有链接：管理员还没有设置 server.public_url" in answer.footer
-    assert answer.more == "……（未完，/result 31 2 看后续）"
-    assert "public_url" not in ended().footer
-
-
-def test_many_files_are_counted_and_deleted_ones_named_so():
-    changes = [ChangedFile(f"{n}.py", "deleted", 0, 3) for n in range(7)]
-    footer = ended(changes=changes).footer
-    assert "`4.py` (deleted), and 2 more" in footer
-    assert "5.py" not in footer
-
-
-def test_a_claimed_file_that_is_not_there_is_warned_of():
-    footer = ended(missing=["report.html", "a.csv"], notes=["A note."]).footer
-    assert footer.startswith("A note.\n⚠️ The answer claims `report.html`, `a.csv`, but")
-    assert "、" in ended(missing=["a", "b"], language="zh").footer
-
-
-def test_no_words_but_files_are_answered_with_the_files():
-    answer = ended(text="  \n", changes=FILES, link="https://x/")
-    assert (
-        answer.body
-        == "No words from the model, 2 file(s) changed:\n\n- `index.html` +12 −0\n- `img/logo.png`"
-    )
-    assert answer.footer.startswith("✅ Done")
-    assert "📄" not in answer.footer
-    assert ended("empty", "", changes=FILES).footer.startswith("✅ Done")
-    many = [ChangedFile(f"{n}.py", "added") for n in range(25)]
-    assert ended(text="", changes=many).body.endswith("`19.py`\n- …")
-
-
-def test_nothing_at_all_is_said_honestly():
-    answer = ended("empty", "")
-    assert answer.body == "No words, and no file changed."
-    assert answer.footer.startswith("⚠️ Nothing was produced")
-    assert ended("answered", "", tools=2).body.endswith("2 tool call(s) were made.")
-
-
-def test_a_turn_that_went_wrong_without_words_is_its_own_message():
-    error = ServerError("APIError", "secret internals", 402)
-    answer = ended("failed", "", error=error)
-    assert answer.body == "❌ Failed: the quota is used up · /retry 31"
-    assert answer.footer == "6m41s · #31"
-    assert ended("interrupted", "", stopped="⛔ Stopped by @a").body == "⛔ Stopped by @a"
-    partial = ended("failed", "half an answer", error=error)
-    assert partial.body == "half an answer"
-    assert partial.footer.startswith("❌ Failed: the quota is used up")
-    assert ended("aborted", "half", stopped="⛔ Stopped by @a").footer.startswith(
-        "⛔ Stopped by @a ·"
-    )
-
-
-def test_every_outcome_has_its_own_sentence():
-    for language in ("zh", "en"):
-        said = {ended(outcome, "x", language=language).footer for outcome in OUTCOMES}
-        assert len(said) == len(OUTCOMES)
-
-
-def test_an_open_code_block_is_closed_before_the_footer():
-    assert ended(text="```py\nx = 1\n").body == "```py\nx = 1\n```"
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (None, "OpenCode did not take the message in"),
-        (ServerError("ContextOverflowError", "prompt too long"), "start /new"),
-        (ServerError("UnknownError", "Session too large to compact"), "start /new"),
-        (
-            ServerError("UnknownError", "Tool call not allowed while generating summary: x"),
-            "summing",
-        ),
-        (ServerError("ProviderAuthError", "x"), "refused the key"),
-        (ServerError("APIError", "nope", 401), "refused the key"),
-        (ServerError("APIError", "You exceeded your current quota", 429), "quota"),
-        (ServerError("APIError", "slow down", 429), "rate-limited"),
-        (ServerError("UnknownError", "Rate limit reached"), "rate-limited"),
-        (ServerError("UnknownError", 'Agent not found: "x"'), "/agent"),
-        (ServerError("UnknownError", "Model not found: a/b."), "/model"),
-        (ServerError("UnknownError", "Invalid image data"), "attachment"),
-        (ServerError("UnknownError", "SSE read timed out"), "in time"),
-        (ServerError("APIError", "boom", 503), "the provider failed (503)"),
-        (ServerError("APIError", "bad thing", 400), "refused the request (400)"),
-        (ServerError("UnknownError", "at <anonymous> (/$bunfs/x.js)"), "inside OpenCode"),
-    ],
-)
-def test_why_it_failed_is_said_in_our_words(error, expected):
-    text = reason(error, "en")
-    assert expected in text
-    assert error is None or error.message not in text
-
-
-def test_ages_read_as_people_say_them():
-    assert [age(ms) for ms in (-5, 999, 45_000, 200_000, 3_725_000)] == [
-        "0s",
-        "0s",
-        "45s",
-        "3m20s",
-        "1h02m05s",
-    ]
 
 
 def test_a_running_step_without_text_waits_for_the_model():

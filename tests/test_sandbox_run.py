@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 ROOT = Path(__file__).parent.parent
-HARMLESS = ("PATH", "LANG", "TMPDIR")
+HARMLESS = ("PATH", "LANG", "TMPDIR", "COVERAGE_FILE", "COVERAGE_PROCESS_CONFIG")
 PATIENCE_S = 90
 
 

@@ -171,6 +171,20 @@ async def test_a_hang_never_ends(model, step):
             await http.post(f"{model.url}/chat/completions", json=conversation("go"))
 
 
+async def test_a_client_that_went_away_is_no_failure(model, caplog):
+    model.script("go", say("one") + hold() + say("two", chunks=2, delay_s=0.01) + say("three"))
+    async with (
+        httpx.AsyncClient(trust_env=False) as http,
+        http.stream("POST", f"{model.url}/chat/completions", json=conversation("go")) as answer,
+    ):
+        await anext(answer.aiter_bytes())
+    model.release()
+    model.script("next", say("fine"))
+    assert (await ask(model, conversation("next")))[1] == "fine"
+    await model.stop()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 @pytest.mark.parametrize("text", ["", "so far"])
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_cut_breaks_the_connection(model, text, stream):
@@ -328,13 +342,15 @@ async def test_the_real_opencode_plays_the_demo_to_its_end(opencode):
         await client.prompt(
             session.id, message="msg_1", parts=[part], agent="build", model="demo/demo"
         )
-        async with asyncio.timeout(60):
-            while not await finished(client, session.id):
-                await asyncio.sleep(0.05)
+        await finished(client, session.id)
     assert {path.name for path in folder.iterdir()} == {".git", "index.html", "style.css", "app.js"}
     assert "点了 {n} 次" in (folder / "app.js").read_text()
 
 
 async def finished(client, session):
-    messages = await client.messages(session)
-    return bool(messages) and messages[-1].finish == "stop" and messages[-1].completed_at
+    async with asyncio.timeout(60):
+        while True:
+            messages = await client.messages(session)
+            if messages and messages[-1].finish == "stop" and messages[-1].completed_at:
+                return
+            await asyncio.sleep(0.05)

@@ -11,6 +11,8 @@ from handlers.wecom.callback import BODY_BYTES
 from tests.fakes.edge import Edge, until
 from tests.fakes.envelope import Sealer
 
+HEAD = b"POST /wecom/bot HTTP/1.1\r\nHost: x\r\n"
+
 
 @pytest.fixture
 async def edge(tmp_path):
@@ -145,6 +147,13 @@ async def test_a_body_of_a_stated_size_above_the_limit_is_cut_off(edge):
     assert (status, body) == (413, b"")
 
 
+async def test_a_stated_size_above_the_limit_is_refused_before_the_body_comes(edge):
+    reader, writer = await asyncio.open_connection(*edge.address)
+    writer.write(HEAD + b"Content-Length: 100000000\r\n\r\n")
+    assert b"413" in await reader.readline()
+    writer.close()
+
+
 async def test_a_body_without_a_stated_size_is_cut_off_at_the_limit(edge):
     async def endless():
         for _ in range(BODY_BYTES // 65_536 + 2):
@@ -166,9 +175,6 @@ async def test_a_slow_body_is_given_up(edge, monkeypatch):
     writer.write(b"POST /wecom/bot HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
     assert b"408" in await reader.readline()
     writer.close()
-
-
-HEAD = b"POST /wecom/bot HTTP/1.1\r\nHost: x\r\n"
 
 
 async def test_a_broken_body_is_refused_without_a_traceback(edge):

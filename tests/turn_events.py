@@ -101,3 +101,9 @@ def folded(*events, at=1, summary=None):
 def answering(*parts, at=1):
     """The summary of a turn whose first step has these parts and goes on."""
     return folded(busy(), updated(running()), *(part(p) for p in parts), at=at)
+
+
+def streamed(id_, pieces, message="msg_101"):
+    """A text part from its beginning, piece by piece."""
+    yield part(words("", id_, done=False), message)
+    yield from (delta(piece, id_, message) for piece in pieces)

@@ -17,6 +17,7 @@ log = structlog.get_logger()
 Decision = Literal["allow", "deny", "answer"]
 Hand = Callable[[AskRecord], Awaitable[None]]
 NOT_FOUND = 404
+GROUP_PARTS = 3  # of a chat's key: platform, kind, id; a member may follow
 REMEMBERED = 1_000  # asks; one is listed by the server for milliseconds after its decision
 NOBODY = "—"  # the service itself, shortly before the time limit
 
@@ -37,6 +38,8 @@ class Decisions:
     async def open_ask(self, chat: str, code: str, *, by: str, role: Role) -> AskRecord:
         """Return the open ask that ``by`` may decide. Raises UserError: unknown, past, not theirs."""
         record = await self._store.asks.by_code(chat, code)
+        if record is None and at_least(role, "maintainer"):
+            record = await self._of_another_member(chat, code)
         if record is None:
             raise UserError(texts.UNKNOWN_CODE, code=code)
         turn = await self._store.turns.get(record.turn)
@@ -46,6 +49,16 @@ class Decisions:
         if record.state != "open":
             raise _too_late(record)
         return record
+
+    async def _of_another_member(self, chat: str, code: str) -> AskRecord | None:
+        """Return an open ask of the same group, where each member has a session of their own."""
+        for ask in await self._store.asks.all_open():
+            if (
+                ask.code == code
+                and ask.chat.split(":")[:GROUP_PARTS] == chat.split(":")[:GROUP_PARTS]
+            ):
+                return ask
+        return None
 
     async def decide(self, record: AskRecord, decision: Decision, by: str, hand: Hand) -> AskRecord:
         """Keep the decision for the ask and its equals and ``hand`` each on. Raises UserError."""

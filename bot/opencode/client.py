@@ -13,7 +13,7 @@ import httpx
 import orjson
 
 from bot.errors import OpenCodeError, OpenCodeUnavailable, SessionGone
-from bot.opencode.fields import Json, as_json, child, items, need, text
+from bot.opencode.fields import Json, as_json, child, decoded, items, need, text
 from bot.opencode.model import (
     Agent,
     Command,
@@ -306,7 +306,7 @@ def _content(response: httpx.Response, path: str) -> object:
     if response.status_code == HTTPStatus.NO_CONTENT:
         return None
     _must_be_json(response)
-    return orjson.loads(response.content)
+    return decoded(response.content)
 
 
 def _must_be_json(response: httpx.Response) -> None:
@@ -319,7 +319,7 @@ def _must_be_json(response: httpx.Response) -> None:
 def _refusal(response: httpx.Response, path: str) -> OpenCodeError:
     """Return the error of an answer; the server has three shapes for it, and none for 401."""
     try:
-        json = as_json(orjson.loads(response.content))
+        json = as_json(decoded(response.content))
     except ValueError:
         json = {}
     name = text(json, "name") or text(json, "_tag")

@@ -4,9 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import orjson
-
-from bot.opencode.fields import Json, as_json, child, items, need, text
+from bot.opencode.fields import Json, as_json, child, decoded, items, need, text
 from bot.opencode.model import (
     Message,
     Part,
@@ -243,7 +241,7 @@ def parse(frame: bytes) -> Event | None:
     """
     if is_duplicate(frame):
         return None
-    outer = as_json(orjson.loads(frame))
+    outer = as_json(decoded(frame))
     json = child(outer, "payload") or outer
     kind = need(json, "type")
     if kind == "sync":

@@ -34,6 +34,7 @@ BEAT_S = 10.0  # how often the server says that it lives
 BEATS = 3.1  # so many without a byte, once one was heard, and the connection is dead
 QUIET_S = 45.0  # the same for a server that was not heard beating
 CONNECT_S = 5.0
+ANSWER_S = 5.0  # a server that is asked while it comes up may never answer that request
 # The server greets before it listens to itself: what happens within some milliseconds after
 # its first frame reaches nobody (1.18.33: 5 of 60 events at once, 2 of 60 after 2 ms).
 SETTLE_S = 0.25
@@ -202,7 +203,7 @@ class Feed:
     async def _subscribe(self, http: aiohttp.ClientSession) -> None:
         """Read the stream until it breaks, ends or falls silent."""
         try:
-            async with asyncio.timeout(self._quiet_s) as silence:
+            async with asyncio.timeout(min(ANSWER_S, self._quiet_s)) as silence:
                 async with http.get(self._url, headers=self._headers) as response:
                     _must_be_events(response)
                     await self._read(response, silence)
@@ -213,6 +214,7 @@ class Feed:
 
     async def _read(self, response: aiohttp.ClientResponse, silence: asyncio.Timeout) -> None:
         loop = asyncio.get_running_loop()
+        silence.reschedule(loop.time() + self._quiet_s)
         self._splitter.restart()
         async for piece in response.content.iter_any():
             for frame in self._splitter.feed(piece):

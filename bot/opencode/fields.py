@@ -1,11 +1,40 @@
 """How a field is read out of decoded JSON without trusting it."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from json import loads as loads_leniently
+
+import orjson
 
 Json = Mapping[str, object]
 
 NOTHING: Json = {}
+HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
+
+
+def decoded(content: bytes) -> object:
+    """Return what JSON says; half a character in a text (a cut emoji) becomes a mark.
+
+    JavaScript writes such halves as escapes; strict decoders refuse the whole document for
+    them, and SQLite the text. Raises ValueError.
+    """
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        if b"\\ud" not in content.lower():
+            raise
+    return _whole(loads_leniently(content))
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, str):
+        return HALF_A_CHARACTER.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    if isinstance(value, dict):
+        return {HALF_A_CHARACTER.sub("\ufffd", key): _whole(one) for key, one in value.items()}
+    return value
 
 
 def need(json: Json, key: str) -> str:

@@ -83,6 +83,8 @@ def _question_lines(
         for choice, option in enumerate(question.options, start=1):
             about = f" — {one_line(option.description, 80)}" if option.description else ""
             yield f"{choice}. {one_line(option.label, 80)}{about}"
+        if question.options:
+            yield ""  # else the next line belongs to the list's last item
     yield texts.HOW_TO_ANSWER.say(language, code=pending.code, example=example(request, language))
 
 

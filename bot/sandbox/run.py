@@ -10,8 +10,7 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
-from bot.app import Service, opened, told_to_end
-from bot.errors import StartError
+from bot.app import Service, check_end, opened, told_to_end
 from bot.opencode.environment import merged
 from bot.opencode.user_config import UserConfig
 from bot.sandbox import household
@@ -49,14 +48,10 @@ def run_sandbox(model: str | None = None) -> None:
     settings = household.settings_for(os.environ, folder, port, keys, model)
     demo = model is None and not household.has_model(os.environ)
     mask = set_up(secrets=(*settings.secrets(), keys.page))
-    service = uvloop.run(_run(settings, keys, mask.hide, demo=demo))
-    if service.failure is not None:
-        raise StartError(f"ended by a fault: {service.failure!r}") from service.failure
+    uvloop.run(_run(settings, keys, mask.hide, demo=demo))
 
 
-async def _run(
-    settings: Settings, keys: Keys, hide: Callable[[str], None], *, demo: bool
-) -> Service:
+async def _run(settings: Settings, keys: Keys, hide: Callable[[str], None], *, demo: bool) -> None:
     ended = told_to_end()
     async with AsyncExitStack() as stack:
         if demo:
@@ -77,7 +72,7 @@ async def _run(
         await standin.verify_url()
         _say_where(f"{base}{PATH}?token={keys.page}", settings, demo=demo)
         await ended.wait()
-        return service
+    check_end(service)
 
 
 async def _play_model(stack: AsyncExitStack, port: int) -> None:

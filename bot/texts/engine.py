@@ -55,6 +55,7 @@ MEDIA_LEFT_OUT = Text(
     zh="📎 附件（{kinds}）目前还不能读取，本次只按文字处理。",
     en="📎 Attachments ({kinds}) cannot be read yet; only the text is worked on.",
 )
+COMMA = Text(zh="、", en=", ")
 MEDIA_KINDS = {
     "image": Text(zh="图片", en="an image"),
     "file": Text(zh="文件", en="a file"),

@@ -18,6 +18,7 @@ from store.records import TurnRecord
 
 log = structlog.get_logger()
 
+LOOK_AGAIN_MS = 60_000  # at least so long to find out what became of a resumed turn
 STOP_WAIT_S = 2.5
 FLUSH_S = 0.5
 
@@ -134,16 +135,10 @@ class Turns:
             await reply.finish(Answer(texts.DROPPED.say(turn.language, n=turn.n)))
 
     async def recover(self) -> None:
-        """Take up every unfinished turn of the store: running ones first, then the queues.
-
-        Those of a platform that is off stay as they are.
-        """
+        """Take up every unfinished turn of the store: running ones first, then the queues."""
         unfinished = await self._store.turns.unfinished()
         for chat in dict.fromkeys(turn.chat for turn in unfinished):
-            if chat.partition(":")[0] in self._outlets:
-                self.wake(chat)
-            else:
-                log.warning("chat.stranded", chat=chat)
+            self.wake(chat)
         log.info(
             "turns.recovered",
             running=sum(turn.state == "running" for turn in unfinished),
@@ -223,6 +218,12 @@ class Turns:
                 return
             await self._run(turn, resumed=False)
 
+    def _deadline(self, turn: TurnRecord, now: int) -> int:
+        """Return when the turn is ended. What was prompted may have finished while we were down."""
+        if turn.prompt_state == "none":
+            return now + self._limit_ms
+        return max((turn.started_at or now) + self._limit_ms, now + LOOK_AGAIN_MS)
+
     async def _reply(self, turn: TurnRecord) -> ReplyStream:
         chat = await self._store.chats.get(turn.chat)
         assert chat is not None, "a turn's chat is stored with it"
@@ -241,7 +242,7 @@ class Turns:
         reply = await self._reply(turn)
         now = self._clock()
         started_at = turn.started_at or now
-        deadline = started_at + self._limit_ms
+        deadline = self._deadline(turn, now)
         running = Running(turn, chat, started_at, deadline, resumed, reply)
         if restarted:
             running.tell(texts.RESUMED, n=turn.n)

@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 # A request that got no answer may still be on its way into the server for a moment.
 DOUBT_S = 1.0
+CALL_TICK_S = 0.2  # between two looks whether a command has begun
+CALL_LOOKS = 50  # then it is followed as if it had
 SERVER_ERROR = 500
 
 
@@ -70,8 +72,11 @@ class Prompter:
         await self._accepted(running)
         return True
 
-    async def again(self, running: Running, recap: str) -> None:
-        """Send a prompt that the server swallowed (stored, idle, never answered) once more."""
+    async def again(self, running: Running, recap: str) -> bool:
+        """Send a prompt that the server swallowed (stored, idle, never answered) once more.
+
+        False when a halt came before it.
+        """
         record = running.record
         try:
             await self._client.delete_message(record.session, record.prompt)
@@ -79,11 +84,11 @@ class Prompter:
             if exc.status != HTTPStatus.CONFLICT:
                 raise
             running.resumed = True
-            return  # the session is at work: it was not swallowed after all
+            return True  # the session is at work: it was not swallowed after all
         running.tell(texts.SWALLOWED, n=record.n)
         await self._forget(running)
         log.warning("prompt.swallowed")
-        await self.send(running, recap)
+        return await self.send(running, recap)
 
     async def _calm(self, session: str) -> None:
         """Stop what may still run there for a turn that ended without OpenCode's word."""
@@ -120,8 +125,7 @@ class Prompter:
     async def _post(self, running: Running, recap: str) -> None:
         record = running.record
         if record.kind == "command":
-            running.calling = True
-            self._background.start(self._command(running), name=f"command of turn {record.n}")
+            await self._call(running)
             return
         await self._client.prompt(
             record.session,
@@ -130,6 +134,23 @@ class Prompter:
             agent=record.agent,
             model=record.model,
         )
+
+    async def _call(self, running: Running) -> None:
+        """Start one of OpenCode's own commands; return once the server has its message, or failed.
+
+        Raises ``OpenCodeUnavailable`` when it was never asked.
+        """
+        record = running.record
+        running.calling, running.uncalled = True, None
+        self._background.start(self._command(running), name=f"command of turn {record.n}")
+        for _ in range(CALL_LOOKS):
+            if not running.calling or running.halt is not None:
+                break
+            if await messages_since(self._client, record.session, record.prompt):
+                break
+            await asyncio.sleep(CALL_TICK_S)
+        if running.uncalled is not None:
+            raise running.uncalled
 
     async def _command(self, running: Running) -> None:
         """Run one of OpenCode's own commands. The call lasts as long as the turn does."""
@@ -146,8 +167,10 @@ class Prompter:
             )
         except OpenCodeError as exc:
             running.error = as_failure(exc)
-        except OpenCodeUnavailable:
-            log.debug("command.unanswered")  # the events and the messages tell what became of it
+        except OpenCodeUnavailable as exc:
+            # Where it was asked, the events and the messages tell what became of it.
+            running.uncalled = None if exc.sent else exc
+            log.debug("command.unanswered")
         finally:
             running.calling = False
 

@@ -45,6 +45,8 @@ class _Tries:
 
     def end(self, running: Running, exc: PeerError) -> Ending | None:
         """Return the end that a failed try means; None when it is worth another one."""
+        if running.halt is not None and not running.prompted:
+            return _unreached(running)
         if running.prompted:
             if isinstance(exc, SessionGone):
                 log.info("session.gone", session=running.record.session)
@@ -55,8 +57,8 @@ class _Tries:
         self.failures += 1
         if exc.status >= SERVER_ERROR and self.failures < MAX_FAILURES:
             return None
-        # Its words may hold what is nobody's business: they are for the log.
-        log.warning("turn.refused", error=str(exc))
+        # Its words may hold what is nobody's business: neither chat nor log gets them.
+        log.warning("turn.refused", status=exc.status, name=exc.name)
         return Ending.of(Over("failed", error=as_failure(exc)))
 
 
@@ -197,7 +199,8 @@ class Runner:
                 return verdict
             if running.record.prompts >= MAX_PROMPTS or running.halt is not None:
                 return Over("empty")
-            await self._prompter.again(running, recap)
+            if not await self._prompter.again(running, recap):
+                return Over("empty")
 
 
 def _ended(running: Running, over: Over) -> Ending:

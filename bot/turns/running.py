@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bot.errors import OpenCodeError
+from bot.errors import OpenCodeError, OpenCodeUnavailable
 from bot.messages import ReplyStream
 from bot.opencode.model import ServerError
 from bot.render import Pending
@@ -52,6 +52,7 @@ class Running:
     unheard: bool = False  # it ended without OpenCode's word: its session may be at work
     sent_at: int = 0
     busy_at: int = 0  # when a look last found the session at work
+    uncalled: OpenCodeUnavailable | None = None  # why that call certainly never began
     halt: Halt | None = None
     halted: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -96,9 +97,7 @@ class Running:
 
     def tell(self, text: Text, **facts: object) -> None:
         """Put a line on top of everything that is shown of this turn."""
-        line = text.say(self.language, **facts)
-        if line not in self.notes:
-            self.notes.append(line)
+        self.notes.append(text.say(self.language, **facts))
 
 
 def as_failure(exc: OpenCodeError) -> ServerError:

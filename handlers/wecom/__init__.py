@@ -74,7 +74,7 @@ def build(
     *,
     timing: Timing | None = None,
 ) -> WeCom:
-    """Put the edge together and start its one lasting job; needs `wecom.bot.on`."""
+    """Put the edge together and start its lasting jobs; needs `wecom.bot.on`."""
     bot = settings.wecom.bot
     assert bot.token is not None, "the callback is on"
     assert bot.aes_key is not None, "the callback is on"
@@ -103,6 +103,7 @@ def build(
         language,
     )
     background.keep(bubbles.run, name="wecom bubbles")
+    background.keep(way_out.watch, name="wecom late answers")
     replies = CallbackReplies(store, bubbles, way_out, background, clock, timing)
     return WeCom(callback, replies, bubbles, late)
 

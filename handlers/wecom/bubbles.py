@@ -158,6 +158,8 @@ class Bubbles:
         if bubble.loaded:
             return bubble
         bubble.loaded = True
+        if bubble.finished:
+            return bubble
         self._belongs_to(bubble, record.sender)
         bubble.prefix, text = split(record.shown)
         if record.finished:

@@ -120,7 +120,6 @@ class Callback:
 
     async def receive(self, request: web.Request) -> web.Response:
         """Take in one callback; the answer is sealed with the nonce of the request."""
-        self.counts["callback"] += 1
         try:
             body = await _read(request)
             seal = _seal(request.raw_path)
@@ -159,7 +158,6 @@ class Callback:
         return None
 
     async def _poll(self, stream: str) -> bytes:
-        self.counts["poll"] += 1
         bubble = self._polls.at_once(stream)
         if bubble is None:
             bubble = await self._polls.settled(stream)
@@ -168,6 +166,7 @@ class Callback:
             self.counts["poll_unknown"] += 1
             text = texts.UNKNOWN_BUBBLE.say(self._language)
             return self._envelope.encrypt(wire.stream_body(stream, text, finished=True))
+        self.counts["poll"] += 1
         # Its end is told only once it is on the disk: what was seen stays seen.
         return self._shown(bubble, finished=bubble.finished and bubble.kept)
 
@@ -223,9 +222,9 @@ class Callback:
         return arrival.bubble
 
     async def _event(self, event: PlatformEvent) -> bytes | None:
-        self.counts["event"] += 1
         async with asyncio.timeout(ACCEPT_S):
             welcome = await self._dispatch.event(event)
+        self.counts["event"] += 1
         if event.kind.startswith(wire.UNSUPPORTED):
             stream = self._bubbles.stream_of(event.id)
             text = texts.UNSUPPORTED.say(self._language)

@@ -2,10 +2,9 @@
 
 from bot.fitting import closed, fit
 from bot.messages import Answer
+from bot.outbox import SEAM
 from handlers.wecom.wire import STREAM_BYTES
 
-# Between what stays on top and the turn; told apart again after a restart.
-SEAM = "\n\n━━━━━━━━━\n\n"
 PREFIX_BYTES = 10_000
 FOOTER_BYTES = 4_000
 GAP = "\n\n"

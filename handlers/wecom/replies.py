@@ -60,6 +60,7 @@ class CallbackReply:
         if delivery is not None:
             await self._replies.way_out.bring(delivery, self._language)
         elif self._bubble is not None:
+            await self._replies.bubbles.load(self._bubble)
             self._replies.bubbles.finish_with(self._bubble, answer)
 
 

@@ -19,6 +19,8 @@ from store.records import Delivery, InboundRecord, NewDelivery
 
 log = structlog.get_logger()
 
+WATCH_S = 20.0  # between two looks at late answers that are about to expire
+
 
 class WayOut:
     """Brings deliveries. The store decides who may: a delivery is claimed before it leaves."""
@@ -59,6 +61,14 @@ class WayOut:
             await self._by_late_answer(delivery, None)
         except StoreError as exc:
             self._postpone(delivery, exc)
+
+    async def watch(self) -> None:
+        """See to it, for as long as the service lives, that no unfinished turn's way out runs dry."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            for turn in await self._store.turns.unfinished():
+                if self._clock() - turn.created_at >= self._timing.last_words_ms:
+                    await self.last_words(turn.n, turn.message, turn.language)
 
     async def last_words(self, turn: int, message: str, language: Language) -> None:
         """Spend a message's late answer, which is about to expire, on where the final will wait."""
