@@ -1,6 +1,7 @@
 """The command line: ``python -m bot``."""
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -8,8 +9,7 @@ from pathlib import Path
 
 from bot.app import serve
 from bot.errors import StartError
-from bot.sandbox.run import run_sandbox
-from config.settings import SettingsError, find_config, is_configured, load_settings
+from config.settings import Settings, SettingsError, find_config, is_configured, load_settings
 from config.version import VERSION
 
 FINE, FAILED, MISUSED = 0, 1, 2
@@ -35,14 +35,24 @@ def _run(options: argparse.Namespace) -> None:
     configured = options.config is not None or is_configured(os.environ)
     command = options.command or ("run" if configured else "sandbox")
     if command == "sandbox":
-        run_sandbox(model=options.model)
+        # Loaded by name: the real service never carries the stand-in.
+        importlib.import_module("bot.sandbox.run").run_sandbox(model=options.model)
     else:
         file = options.config or find_config(os.environ)
         settings = load_settings(file, os.environ)
         if command == "config":
-            sys.stdout.write(f"The configuration is fine ({file or 'environment alone'}).\n")
+            _say_checked(settings, file, configured=configured)
         else:
-            serve(settings, file)
+            serve(settings, file, level="debug" if options.verbose else "info")
+
+
+def _say_checked(settings: Settings, file: Path | None, *, configured: bool) -> None:
+    if not configured:
+        sys.stdout.write("Nothing is configured: `make run` starts the sandbox.\n")
+        return
+    sys.stdout.write(f"The configuration is fine ({file or 'environment alone'}).\n")
+    for warning in settings.warnings():
+        sys.stdout.write(f"Note: {warning}.\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,7 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", type=Path, help="settings file (else BOT_CONFIG, config/bot.toml)"
     )
-    parser.add_argument("--model", help="provider/model for the sandbox")
+    parser.add_argument("--verbose", action="store_true", help="log debug events, too")
+    parser.add_argument("--model", help="with the sandbox: provider/model")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("run", help="run the service")
     sandbox = commands.add_parser("sandbox", help="run a local stand-in for WeCom with the service")

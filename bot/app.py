@@ -33,9 +33,9 @@ MAX_BODY_BYTES = 1024 * 1024
 Extra = Callable[[web.Application, Service], None]
 
 
-def serve(settings: Settings, file: Path | None = None) -> None:
+def serve(settings: Settings, file: Path | None = None, *, level: str = "info") -> None:
     """Run the service until it is told to end. Raises StartError, for what ended it as well."""
-    mask = set_up(secrets=settings.secrets())
+    mask = set_up(secrets=settings.secrets(), level=level)
     uvloop.run(_serve(settings, file, mask.hide))
 
 
@@ -83,7 +83,12 @@ async def opened(
         await _listen(stack, _application(service, extra), service)
         stack.push_async_callback(_drain, service)
         await _recover(service)
-        log.info("service.started", version=VERSION, url=service.url)
+        for warning in settings.warnings():
+            log.warning("service.warned", warning=warning)
+        public = settings.server.public_url or service.url
+        log.info(
+            "service.started", version=VERSION, url=service.url, callback=f"{public}/wecom/bot"
+        )
         yield service
         log.info("service.stopping")
 
@@ -113,7 +118,12 @@ def _application(service: Service, extra: Extra | None) -> web.Application:
 async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, service: Service) -> None:
     host, port = service.settings.server.host, service.settings.server.port
     runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, shutdown_timeout=5.0, logger=_request_log()
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=5.0,
+        lingering_time=2.0,
+        logger=_request_log(),
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)

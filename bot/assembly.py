@@ -196,7 +196,13 @@ class Assembly:
         if self._settings.opencode.follow == "poll":
             return None
         address = server.address
-        feed = Feed(address.url, address.username, address.password, clock=self._options.clock)
+        feed = Feed(
+            address.url,
+            address.username,
+            address.password,
+            ready=server.wait_ready,
+            clock=self._options.clock,
+        )
         self._background.keep(feed.run, name="opencode feed")
         return feed
 

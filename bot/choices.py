@@ -72,7 +72,7 @@ class Offer:
 def origins(environ: Mapping[str, str], file: Path | None) -> dict[str, str]:
     """Return for each of our keys where its value came from: the variable, else the file."""
     return {
-        key: env if environ.get(env) or file is None else f"{key}（{file}）"
+        key: env if environ.get(env) or file is None else f"{key} · {file}"
         for key, env in ((AGENT_KEY, AGENT_ENV), (MODEL_KEY, MODEL_ENV))
     }
 
@@ -188,9 +188,17 @@ def unknown_agent(name: str, why: Text, selectable: Sequence[str]) -> UserError:
 
 def unknown_model(name: str, why: Text, models: Sequence[str]) -> UserError:
     """Say which models come nearest."""
-    names = ", ".join(nearest(name, models))
-    near = filled(texts.NEAR, names=names) if names else ""
-    return UserError(filled(texts.NO_SUCH_MODEL, model=name, why=why, near=near))
+    return UserError(filled(texts.NO_SUCH_MODEL, model=name, why=why, near=_near(name, models)))
+
+
+def _near(name: str, models: Sequence[str]) -> Text | str:
+    """Say what to use instead: the one that comes near, those that do, or some that there are."""
+    near = nearest(name, models)
+    if len(near) == 1:
+        return filled(texts.NEAR_ONE, name=near[0])
+    if near:
+        return filled(texts.NEAR, names=", ".join(near))
+    return filled(texts.NEAR_NONE, names=", ".join(models[:NEAREST])) if models else ""
 
 
 def nearest(name: str, models: Sequence[str]) -> list[str]:
@@ -198,4 +206,4 @@ def nearest(name: str, models: Sequence[str]) -> list[str]:
     word = name.rpartition("/")[2].casefold()
     holding = [model for model in models if word and word in model.casefold()]
     alike = difflib.get_close_matches(name, models, n=NEAREST, cutoff=NEAR)
-    return list(dict.fromkeys((*holding, *alike)))[:NEAREST] or list(models[:NEAREST])
+    return list(dict.fromkeys((*holding, *alike)))[:NEAREST]

@@ -6,7 +6,7 @@ from commands.asked import code_of, role_of
 from commands.registry import Invocation, command
 
 
-@command("allow", alias=("允许",), topic=about.APPROVALS, about=about.ALLOW, coded=True)
+@command("allow", alias=("允许",), topic=about.APPROVALS, about=about.ALLOW, followed="code")
 async def allow(invocation: Invocation) -> str:
     """Grant the request with this code."""
     code, _ = await code_of(invocation, about.ALLOW)

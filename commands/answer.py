@@ -6,7 +6,7 @@ from commands.asked import code_of, role_of
 from commands.registry import Invocation, command
 
 
-@command("answer", alias=("回答",), topic=about.APPROVALS, about=about.ANSWER)
+@command("answer", alias=("回答",), topic=about.APPROVALS, about=about.ANSWER, followed="words")
 async def answer(invocation: Invocation) -> str:
     """Hand the words behind the code to the turn that asked."""
     code, words = await code_of(invocation, about.ANSWER)

@@ -15,7 +15,7 @@ async def code_of(invocation: Invocation, about: About) -> tuple[str, str]:
         opened = await invocation.services.asks.open(invocation.chat.key)
         if not opened:
             raise UserError(texts.NOTHING_OPEN)
-        word = about.usage.say(invocation.language).split()[0]
+        word = about.word.say(invocation.language)
         raise UserError(texts.NO_CODE, verb=word, example=opened[0].code)
     code, *words = invocation.rest.split(maxsplit=1)
     return unicodedata.normalize("NFKC", code).casefold(), words[0] if words else ""

@@ -6,7 +6,7 @@ from commands.asked import code_of, role_of
 from commands.registry import Invocation, command
 
 
-@command("deny", alias=("拒绝",), topic=about.APPROVALS, about=about.DENY, coded=True)
+@command("deny", alias=("拒绝",), topic=about.APPROVALS, about=about.DENY, followed="words")
 async def deny(invocation: Invocation) -> str:
     """Refuse the request with this code."""
     code, reason = await code_of(invocation, about.DENY)

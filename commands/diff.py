@@ -29,7 +29,7 @@ async def diff(invocation: Invocation) -> str:
     lines = [f"- {change.path}{counted(change)}" for change in changes[:SHOWN]]
     if len(changes) > SHOWN:
         lines.append(texts.FILES_MORE.say(language, count=len(changes) - SHOWN))
-    return "\n".join((head, *lines, where_to_look(invocation, turn)))
+    return "\n".join((head, *lines, "", where_to_look(invocation, turn)))
 
 
 async def _in_words(

@@ -22,7 +22,7 @@ async def files(invocation: Invocation) -> str:
     lines = [head, *(_line(invocation, change) for change in changes[:SHOWN])]
     if len(changes) > SHOWN:
         lines.append(texts.FILES_MORE.say(language, count=len(changes) - SHOWN))
-    return "\n".join((*lines, where_to_look(invocation, turn)))
+    return "\n".join((*lines, "", where_to_look(invocation, turn)))
 
 
 def where_to_look(invocation: Invocation, turn: TurnRecord) -> str:

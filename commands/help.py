@@ -61,9 +61,9 @@ async def _state(invocation: Invocation) -> list[str]:
     asks = await services.asks.open(key)
     if asks:
         lines.append(texts.HELP_PENDING.say(language, codes=" ".join(ask.code for ask in asks)))
-    waiting = [one.turn for one in await services.store.deliveries.waiting(key) if one.turn]
-    if waiting:
-        lines.append(texts.HELP_WAITING.say(language, turns=numbers(waiting)))
+    doubtful = [one.turn for one in await services.store.deliveries.unknown(key) if one.turn]
+    if doubtful:
+        lines.append(texts.HELP_DOUBTFUL.say(language, turns=numbers(doubtful)))
     return lines
 
 
@@ -79,9 +79,8 @@ def _line(known: Commands, topic: Topic, invocation: Invocation) -> str:
 
 
 def _short(one: Command, language: Language) -> str:
-    """Return the verb; in Chinese its label too, since the English word says it already."""
-    label = f" {one.about.label.say(language)}" if language == "zh" else ""
-    return f"/{one.name}{label}"
+    """Return the verb and its label."""
+    return f"/{one.name} {one.about.label.say(language)}"
 
 
 def _topic(word: str) -> Topic | None:

@@ -29,7 +29,7 @@ async def _show(invocation: Invocation) -> str:
     offer = await choices.offer(directory)
     choice = await choices.resolve(invocation.chat, directory)
     now = texts.MODEL_NOW.say(language, model=choice.model, why=choice.model_why.say(language))
-    return "\n".join((now, *_listed(invocation, offer), texts.PICK_MODEL.say(language)))
+    return "\n".join((now, *_listed(invocation, offer), "", texts.PICK_MODEL.say(language)))
 
 
 def _listed(invocation: Invocation, offer: Offer) -> list[str]:

@@ -2,7 +2,7 @@
 
 from bot.asks import pending_of
 from bot.fitting import fit
-from bot.render import Pending
+from bot.render import Pending, for_tool
 from bot.render import ask as rendered
 from bot.texts import about
 from bot.texts import asks as texts
@@ -20,7 +20,10 @@ async def pending(invocation: Invocation) -> str:
         return texts.NOTHING_OPEN.say(invocation.language)
     running = invocation.services.turns.running(invocation.chat.key)
     session = running.record.session if running else ""
-    blocks = (_block(invocation, pending_of(ask, session)) for ask in asks)
+    shown = [pending_of(ask, session) for ask in asks]
+    if running is not None:
+        shown = [for_tool(one, running.summary) for one in shown]
+    blocks = (_block(invocation, one) for one in shown)
     return fit("\n\n".join(blocks), ALL_BYTES)
 
 

@@ -14,8 +14,20 @@ async def queue(invocation: Invocation) -> str:
     queued = await invocation.services.store.turns.queued(invocation.chat.key)
     lines = _running(invocation)
     lines += [_line(invocation, turn, position) for position, turn in enumerate(queued, start=1)]
-    lines.append((texts.QUEUE_HINT if queued else texts.QUEUE_EMPTY).say(invocation.language))
+    lines += _hints(invocation, queued) if queued else [texts.QUEUE_EMPTY.say(invocation.language)]
     return "\n".join(lines)
+
+
+def _hints(invocation: Invocation, queued: list[TurnRecord]) -> list[str]:
+    """Return what the asker may do about the queue, below a blank line: else it joins the list."""
+    services, sender = invocation.services, invocation.message.sender
+    running = services.turns.running(invocation.chat.key)
+    hints = []
+    if running is None or services.access.may_force(sender, running.record.sender):
+        hints.append(texts.QUEUE_FORCE.say(invocation.language))
+    if any(services.access.may_stop(sender, turn.sender) for turn in queued):
+        hints.append(texts.QUEUE_DROP.say(invocation.language))
+    return ["", " · ".join(hints)] if hints else []
 
 
 def _running(invocation: Invocation) -> list[str]:

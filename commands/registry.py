@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import structlog
 
@@ -21,6 +22,7 @@ log = structlog.get_logger()
 
 SLASHES = ("/", "／")
 CODE = re.compile(r"[a-z][0-9][a-z]")  # as bot.asks.codes makes them; no word looks like one
+LIKE_A_CODE = re.compile(r"(?![0-9]+$)[a-z0-9]{3}")  # a code misread, or of somebody's memory
 NEAR = 0.5  # of difflib's likeness, for a word to be worth offering
 
 
@@ -59,6 +61,8 @@ class Invocation:
     services: Services
 
 
+# What may follow a bare alias: nothing, the code of an ask, or a code and words of one's own.
+Followed = Literal["nothing", "code", "words"]
 Handler = Callable[[Invocation], Awaitable[str | Submit]]
 
 
@@ -66,7 +70,7 @@ Handler = Callable[[Invocation], Awaitable[str | Submit]]
 class Command:
     """A verb that people type. ``role`` is the least that may; None: everybody, admitted or not.
 
-    ``coded``: its bare alias may be followed by the code of an ask.
+    ``followed`` is what may follow its bare alias.
     """
 
     name: str
@@ -74,7 +78,7 @@ class Command:
     topic: Topic
     about: About
     role: Role | None
-    coded: bool
+    followed: Followed
     handler: Handler
 
     def open_to(self, role: Role | None) -> bool:
@@ -89,12 +93,12 @@ def command(
     topic: Topic,
     about: About,
     role: Role | None = "member",
-    coded: bool = False,
+    followed: Followed = "nothing",
 ) -> Callable[[Handler], Command]:
     """Make a coroutine a command; it returns what to say or a turn to accept, or raises UserError."""
 
     def declare(handler: Handler) -> Command:
-        return Command(name, alias, topic, about, role, coded, handler)
+        return Command(name, alias, topic, about, role, followed, handler)
 
     return declare
 
@@ -148,7 +152,7 @@ class Commands:
         found = self._by_word.get(word)
         if found is None or word not in found.alias:
             return None
-        if not rest or (found.coded and _begins_with_code(rest)):
+        if not rest or _is_decision(rest, found.followed):
             return Parsed(word, rest)
         return None
 
@@ -168,8 +172,14 @@ def _first_word(text: str) -> tuple[str, str]:
     return word, rest[0].rstrip() if rest else ""
 
 
-def _begins_with_code(rest: str) -> bool:
-    return CODE.fullmatch(_folded(rest.split(maxsplit=1)[0])) is not None
+def _is_decision(rest: str, followed: Followed) -> bool:
+    """Tell whether words behind a bare alias begin with a code, or with what must be meant as one."""
+    if followed == "nothing":
+        return False
+    code, *words = rest.split(maxsplit=1)
+    if CODE.fullmatch(_folded(code)):
+        return True
+    return LIKE_A_CODE.fullmatch(_folded(code)) is not None and (followed == "words" or not words)
 
 
 def _folded(word: str) -> str:

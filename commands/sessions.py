@@ -22,12 +22,11 @@ async def sessions(invocation: Invocation) -> str:
     if current is None or not current.session:
         lines.append(texts.SESSION_FRESH.say(language))
     for number, record in listed[:SHOWN]:
-        line = _line(invocation, number, record)
         here = current is not None and record.session == current.session
-        lines.append(texts.SESSION_CURRENT.say(language, line=line) if here else line)
+        lines.append(_line(invocation, number, record, here=here))
     if len(listed) > SHOWN:
         lines.append(texts.SESSIONS_OLDER.say(language, count=len(listed) - SHOWN))
-    lines.append(texts.SESSIONS_HINT.say(language))
+    lines += ["", texts.SESSIONS_HINT.say(language)]  # else it belongs to the list's last item
     return "\n".join(lines)
 
 
@@ -52,7 +51,8 @@ async def busy(invocation: Invocation) -> bool:
     return services.turns.running(key) is not None or bool(await services.store.turns.queued(key))
 
 
-def _line(invocation: Invocation, number: int, record: SessionRecord) -> str:
+def _line(invocation: Invocation, number: int, record: SessionRecord, *, here: bool) -> str:
     open_for = age(invocation.services.clock() - record.opened_at)
     title = titled(invocation, record)
-    return texts.SESSION_LINE.say(invocation.language, number=number, title=title, age=open_for)
+    text = texts.SESSION_CURRENT if here else texts.SESSION_LINE
+    return text.say(invocation.language, number=number, title=title, age=open_for)

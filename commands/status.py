@@ -80,15 +80,15 @@ async def _choice(invocation: Invocation, directory: Path) -> list[str]:
 
 
 async def _open_ends(invocation: Invocation) -> list[str]:
-    """Return what waits for people: requests to decide, answers to fetch."""
+    """Return what waits for people: requests to decide, answers that may be lost."""
     services, key, language = invocation.services, invocation.chat.key, invocation.language
     lines = []
     asks = await services.asks.open(key)
     if asks:
         lines.append(texts.PENDING.say(language, codes=" ".join(ask.code for ask in asks)))
-    waiting = [one.turn for one in await services.store.deliveries.waiting(key) if one.turn]
-    if waiting:
-        lines.append(texts.WAITING.say(language, turns=numbers(waiting)))
+    doubtful = [one.turn for one in await services.store.deliveries.unknown(key) if one.turn]
+    if doubtful:  # what is merely due stands on top of this very reply
+        lines.append(texts.DOUBTFUL.say(language, turns=numbers(doubtful)))
     return lines
 
 

@@ -46,7 +46,10 @@ async def _ask(invocation: Invocation) -> str:
     running, queued = await _everything(invocation)
     if not running and not queued:
         return texts.STOP_ALL_NOTHING.say(invocation.language)
-    return texts.STOP_ALL_ASKED.say(invocation.language, running=len(running), count=len(queued))
+    text = texts.STOP_ALL_ASKED if running else texts.STOP_ALL_QUEUED
+    if not queued:
+        text = texts.STOP_ALL_RUNNING
+    return text.say(invocation.language, count=len(queued))
 
 
 async def _all(invocation: Invocation) -> str:

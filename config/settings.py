@@ -70,6 +70,27 @@ class Settings(BaseSettings):
         """Take only what ``load_settings`` hands over: it knows which variable a mistake came from."""
         return (init_settings,)
 
+    def warnings(self) -> list[str]:
+        """Return what is allowed and hardly meant, one sentence each."""
+        found = []
+        access = self.access
+        if self.wecom.bot.on and not (access.admins or access.maintainers or access.members):
+            found.append(
+                "access is empty: nobody may use the bot; set access.admins (BOT_ADMINS) "
+                "and access.members (BOT_MEMBERS)"
+            )
+        if "*" in access.admins:
+            found.append("access.admins is *: everybody of the corp is an administrator")
+        if self.server.public_url is None:
+            found.append(
+                "server.public_url (BOT_PUBLIC_URL) is not set: answers name files but cannot link them"
+            )
+        if not self.wecom.bot.on:
+            found.append(
+                "wecom.bot.token and .aes_key are not set: the callback is off, no message comes in"
+            )
+        return found
+
     def secrets(self) -> tuple[str, ...]:
         """Return the value of every secret that is set, for the log to hide."""
         held = (

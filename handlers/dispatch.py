@@ -90,19 +90,19 @@ class Dispatch:
         return fresh or self._known_language(chat) or "zh"
 
     async def _stranger(self, arrival: Arrival) -> Opening | None:
-        """Tell a person once what an administrator must list; then keep silent."""
+        """Tell a person what an administrator must list, once a chat and day; else keep silent."""
         accepted = await self._intake.keep(arrival, "refused")
-        sender = arrival.message.sender
+        sender, at = arrival.message.sender, arrival.message.received_at
         if accepted.inbound.shown:
             return self._intake.repeat(arrival, accepted)
-        if not await self._store.strangers.tell(sender, arrival.message.received_at):
+        if not await self._store.strangers.tell(sender, arrival.chat, at):
             return None
         log.info("message.refused", why="not admitted", sender=sender)
         return Opening(texts.NOT_ADMITTED.say(arrival.language, sender=sender), finished=True)
 
     async def _prompt(self, arrival: Arrival) -> Opening:
         message, chat = arrival.message, arrival.chat
-        if not message.text and not message.quote:
+        if not message.text.strip() and not message.quote:
             return await self._wordless(arrival)
         with self._turns.arriving(chat) as busy:
             waiting = len(await self._store.turns.queued(chat)) if busy else 0

@@ -25,6 +25,7 @@ FORWARDED = (
     *("Via", "CF-Connecting-IP", "True-Client-IP"),
 )
 STORE_S = 3.0  # for the store to show that it can keep something
+OTHERS = 0o077
 DISK_LOW_BYTES = 500 * 1024 * 1024
 NOBODY = ChatRecord("", "", "direct", "", "", 0, "", "", "", "", "", 0, 0)
 DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
@@ -91,7 +92,7 @@ class Health:
         if server.warning:
             parts["opencode_version"] = server.warning
         if server.refused:
-            parts["opencode"] = f"degraded: {server.refused}"
+            parts["opencode"] = "degraded: refused"  # the sentence may hold paths: `truth` has it
         ready = not stored and not self._closing()
         return _json({"ready": ready, "parts": parts}, status=200 if ready else 503)
 
@@ -199,13 +200,11 @@ class Health:
         return {"total": usage.total, "free": usage.free}
 
     async def _warnings(self) -> list[str]:
-        warnings = [
-            one for one in (self._services.server.warning, self._services.server.refused) if one
-        ]
-        if "*" in self._services.settings.access.admins:
-            warnings.append("access.admins is *: everybody is an administrator")
-        if self._services.settings.server.public_url is None:
-            warnings.append("server.public_url is not set: answers name files but cannot link them")
+        server = self._services.server
+        warnings = self._services.settings.warnings()
+        warnings += [one for one in (server.warning, server.refused) if one]
+        if self._services.settings.server.data_dir.stat().st_mode & OTHERS:
+            warnings.append("others can look into the data folder: chmod 700 it")
         if self._disk()["free"] < DISK_LOW_BYTES:
             warnings.append("less than 500 MB of disk space is left")
         if problem := await self._store_problem():

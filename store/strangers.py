@@ -3,10 +3,12 @@
 from store.database import Database, Statement
 
 TELL = """
-    INSERT INTO strangers (sender, told_at) VALUES ($1, $2)
-    ON CONFLICT (sender) DO NOTHING
+    INSERT INTO strangers (sender, chat, told_at) VALUES ($1, $2, $3)
+    ON CONFLICT (sender, chat) DO UPDATE SET told_at = excluded.told_at
+    WHERE strangers.told_at <= $4
     RETURNING sender
 """
+DAY_MS = 24 * 60 * 60 * 1_000
 
 
 class Strangers:
@@ -15,7 +17,7 @@ class Strangers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def tell(self, sender: str, at: int) -> bool:
-        """Note that they are told now; False when they were told before."""
-        rows = await self._database.write(Statement(TELL, sender, at))
+    async def tell(self, sender: str, chat: str, at: int) -> bool:
+        """Note that they are told now; False when they were told in this chat within a day."""
+        rows = await self._database.write(Statement(TELL, sender, chat, at, at - DAY_MS))
         return bool(rows[0])

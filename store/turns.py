@@ -65,6 +65,7 @@ DROP_ALL = """
     WHERE chat = $1 AND state = 'queued'
     RETURNING n
 """
+HALT = "UPDATE turns SET stopped_by = $2 WHERE n = $1 AND state = 'running'"
 CLOSE_BUBBLE = "UPDATE turns SET bubble = 0 WHERE n = $1"
 END = """
     UPDATE turns SET
@@ -202,6 +203,10 @@ class Turns:
         """Empty a chat's lane; return the numbers of what waited."""
         rows = await self._database.write(Statement(DROP_ALL, chat, by, at))
         return sorted(int(row[0]) for row in rows[0])
+
+    async def halt(self, n: int, by: str) -> None:
+        """Keep that a person wants a running turn to end; a restart must not forget it."""
+        await self._database.write(Statement(HALT, n, by))
 
     async def close_bubble(self, n: int) -> None:
         """Keep that the bubble of the turn's message is no longer open for it."""

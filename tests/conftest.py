@@ -1,22 +1,17 @@
 """Fixtures of the whole suite, and skips that a landing counts as failures."""
 
-import importlib.util
 import os
 
 import pytest
 from hypothesis import settings
 
 pytest_plugins = [
-    name
-    for name in (
-        "tests.browser_fixtures",
-        "tests.fault_fixtures",
-        "tests.opencode_fixtures",
-        "tests.peer_fixtures",
-        "tests.wecom_fixtures",
-        "tests.service_fixtures",
-    )
-    if importlib.util.find_spec(name)
+    "tests.browser_fixtures",
+    "tests.opencode_fixtures",
+    "tests.peer_fixtures",
+    "tests.wecom_fixtures",
+    "tests.service_fixtures",
+    "tests.fault_fixtures",
 ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bot.background import Background
 from bot.opencode.client import OpenCode
-from bot.opencode.feed import SETTLE_S, Feed
+from bot.opencode.feed import PATIENCE, Feed, Patience, at_once
 from bot.opencode.ids import MessageIds
 from bot.opencode.model import Session, TextPart
 
@@ -74,10 +74,11 @@ class Talk:
 
 
 @contextlib.asynccontextmanager
-async def running(url, username="u", password="p", **times):
-    """Run a feed."""
-    quick = {"delays": lambda: itertools.repeat(0.01), "settle_s": 0}
-    feed = Feed(url, username, password, **{**quick, **times})
+async def running(url, username="u", password="p", *, delays=None, ready=at_once, **times):
+    """Run a feed, one that tries again fast."""
+    patience = Patience(**{"settle_s": 0, **times})
+    delays = delays or (lambda: itertools.repeat(0.01))
+    feed = Feed(url, username, password, ready=ready, patience=patience, delays=delays)
     async with Background() as background, asyncio.timeout(WAIT_S):
         background.start(feed.run(), name="feed")
         yield feed
@@ -86,7 +87,7 @@ async def running(url, username="u", password="p", **times):
 @contextlib.asynccontextmanager
 async def following(url, username, password, session):
     """Follow a session on a feed of its own, connected."""
-    async with running(url, username, password, settle_s=SETTLE_S) as feed:
+    async with running(url, username, password, settle_s=PATIENCE.settle_s) as feed:
         await feed.wait_connected()
         with feed.follow(session.id) as follower:
             yield follower

@@ -160,12 +160,15 @@ async def test_a_mention_without_words_is_asked_for_some_unless_it_quotes(start,
     assert fake.prompts[0].text.strip() == "/new what another wrote"
 
 
-async def test_strangers_are_told_once_and_may_ask_who_they_are(start):
+async def test_strangers_are_told_once_a_chat_and_may_ask_who_they_are(start):
     bot = await start()
     first = await bot.wecom.say("stranger", "hello")
     assert "BOT_MEMBERS" in await first.done()
     assert "stranger" in await (await bot.wecom.say("stranger", "/whoami")).done()
     assert (await bot.wecom.say("stranger", "/status")).text == ""
+    elsewhere = await bot.wecom.say("stranger", "hello", group="wrTEAM")
+    assert "BOT_MEMBERS" in await elsewhere.done()
+    assert (await bot.wecom.say("stranger", "hello?", group="wrTEAM")).text == ""
     await bot.restart()
     again = await bot.wecom.say("stranger", "hello", msgid=first.msgid)
     assert set(again.streams) == {first.stream}

@@ -1,5 +1,6 @@
 """One subscription: handed out by session, watched, made again, and honest about what it missed."""
 
+import asyncio
 import itertools
 
 import orjson
@@ -123,16 +124,16 @@ async def test_after_a_broken_connection_it_connects_again_and_followers_find_a_
 
 
 REFUSALS = {
-    "401": b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n",
-    "500": b"HTTP/1.1 500 Oops\r\ncontent-type: text/event-stream\r\ncontent-length: 0\r\n\r\n",
-    "a web page": b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 4\r\n\r\nhtml",
-    "no http": b"220 smtp ready\r\n\r\n",
-    "nothing": b"",
+    "status 401": b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n",
+    "status 500": b"HTTP/1.1 500 Oops\r\ncontent-type: text/event-stream\r\ncontent-length: 0\r\n\r\n",
+    "no events": b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 4\r\n\r\nhtml",
+    "broken": b"220 smtp ready\r\n\r\n",
+    "broken at once": b"",
 }
 
 
-@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS.keys())
-async def test_a_refusal_is_no_connection_and_is_said_once(refusal):
+@pytest.mark.parametrize(("word", "refusal"), REFUSALS.items(), ids=REFUSALS.keys())
+async def test_a_refusal_is_no_connection_and_is_said_once(word, refusal):
     refusals = [[refusal]] * 4
     with structlog.testing.capture_logs() as logs:
         async with Script(*refusals) as server, running(server.url) as feed:
@@ -140,6 +141,7 @@ async def test_a_refusal_is_no_connection_and_is_said_once(refusal):
                 assert not feed.connected
                 assert await taken(following, 1) == [Gap("reconnected")]
             assert (feed.connected, feed.reconnects) == (True, 0)
+    assert logs[0]["reason"] == word.removesuffix(" at once")
     first, *more, last = [(entry["event"], entry["log_level"]) for entry in logs]
     assert first == ("feed.lost", "warning")
     assert set(more) == {("feed.lost", "debug")}
@@ -154,10 +156,8 @@ async def test_a_server_that_is_not_there_is_tried_until_it_is():
                 await until(lambda: len(logs) > 2)
                 await fake.start()
                 await feed.wait_connected()
-        assert [e["log_level"] for e in logs if e["event"] == "feed.lost"][:2] == [
-            "info",
-            "debug",
-        ]
+    lost = [(e["reason"], e["log_level"]) for e in logs if e["event"] == "feed.lost"]
+    assert lost[:2] == [("refused", "info"), ("refused", "debug")]
 
 
 async def test_what_happens_while_the_server_only_greets_lies_before_the_gap():
@@ -193,10 +193,50 @@ async def test_a_silent_connection_that_never_beat_is_dead_after_the_quiet_time(
             assert await taken(following, 2) == [Gap("reconnected")] * 2
 
 
-async def test_a_server_that_answers_no_headers_is_dead_after_the_quiet_time():
-    async with Script(["stay"]) as server, running(server.url, beat_s=60, quiet_s=0.05) as feed:
+MUTE = {"no headers": ["stay"], "no first frame": [HEAD, "stay"]}
+
+
+@pytest.mark.parametrize("mute", MUTE.values(), ids=MUTE.keys())
+async def test_a_server_that_takes_the_request_but_never_greets_is_asked_again(mute):
+    """So it does with whoever asks in the moment its port opens."""
+    with structlog.testing.capture_logs() as logs:
+        async with Script(mute) as server, running(server.url, greeting_s=0.05, quiet_s=60) as feed:
+            await feed.wait_connected()
+            assert len(server.requests) == 2
+    assert (logs[0]["event"], logs[0]["reason"], logs[0]["log_level"]) == (
+        *("feed.lost", "silent"),
+        "info",
+    )
+
+
+async def test_one_that_has_greeted_may_be_quiet_for_longer():
+    connection = [HEAD, chunk(HELLO), 0.2, chunk(idle("s")), "stay"]
+    async with Script(connection) as server, running(server.url, greeting_s=0.05) as feed:
+        with feed.follow("s") as following:
+            assert {*await taken(following, 2)} == {Gap("reconnected"), SessionIdle("s")}
+        assert feed.reconnects == 0
+
+
+async def test_before_each_attempt_the_server_is_waited_for():
+    gate = asyncio.Event()
+    waits = []
+
+    async def ready():
+        waits.append(len(server.requests))
+        await gate.wait()
+
+    first = [HEAD, chunk(HELLO), "more", "reset"]
+    async with Script(first) as server, running(server.url, ready=ready) as feed:
+        await until(lambda: waits == [0])
+        gate.set()
         await feed.wait_connected()
-        assert len(server.requests) >= 2
+        gate.clear()
+        server.more.set()
+        await until(lambda: waits == [0, 1])
+        assert not feed.connected
+        gate.set()
+        await feed.wait_connected()
+        assert len(server.requests) == 2
 
 
 async def test_heartbeats_keep_a_connection_without_events_alive():

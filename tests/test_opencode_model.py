@@ -1,11 +1,13 @@
 """What OpenCode tells us becomes values: its shapes, older ones, and rubbish."""
 
 import contextlib
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.opencode.fields import decoded
 from bot.opencode.model import (
     Agent,
     Command,
@@ -329,3 +331,14 @@ def test_agents_commands_diffs_paths_and_todos_are_read():
 
 def test_true_is_no_number():
     assert Status.parse({"type": "retry", "attempt": True}).attempt == 0
+
+
+def test_half_a_character_does_not_hide_the_rest_of_a_document():
+    cut = rb'{"text": "smile \ud83d", "whole": "\ud83d\ude00", "list": ["\udc00"], "n": 1}'
+    assert decoded(cut) == {"text": "smile \ufffd", "whole": "😀", "list": ["\ufffd"], "n": 1}
+
+
+def test_what_is_no_json_is_refused_with_and_without_half_characters():
+    for rubbish in (b"<html>", rb'{"a": "\ud83d"'):
+        with pytest.raises(json.JSONDecodeError):
+            decoded(rubbish)

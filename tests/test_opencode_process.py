@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import astuple
 
 import psutil
 import pytest
@@ -20,6 +21,7 @@ from bot.background import Background
 from bot.errors import StartError
 from bot.opencode import process
 from bot.opencode.client import OpenCode
+from bot.opencode.feed import Feed
 from bot.opencode.identity import Identity
 from bot.opencode.process import Process
 from bot.opencode.server import ExternalServer, ManagedServer
@@ -97,6 +99,18 @@ def environ_with(folder, model):
 def client_of(server):
     address = server.address
     return OpenCode(address.url, address.username, address.password)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_events_come_soon_after_a_start(folder, waits):
+    """Whoever asks in the moment the port opens is never answered, and must not wait for it."""
+    async with serving(folder, environ_for(folder)) as server, Background() as background:
+        facts = {"ready": server.wait_ready} if waits else {}
+        feed = Feed(*astuple(server.address), **facts)
+        background.start(feed.run(), name="feed")
+        assert await server.wait_ready(READY_S), server.refused
+        async with asyncio.timeout(20):
+            await feed.wait_connected()
 
 
 async def run_turn(server, folder, text):

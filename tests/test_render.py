@@ -97,18 +97,18 @@ def test_two_renders_half_a_minute_apart_differ():
 def test_edits_are_listed_with_their_counts():
     diffs = [{"filePath": f"/w/{n}.py", "additions": 10 + n, "deletions": n} for n in range(5)]
     summary = answering(tool("apply_patch", metadata={"files": diffs}))
-    assert "✏️ 5 file(s) +60 −10 (2.py, 3.py, 4.py…)" in shown(summary)
+    assert "✏️ files: 5 +60 −10 (2.py, 3.py, 4.py…)" in shown(summary)
     assert "0.py" in shown(summary, detail="full")
     old = tool("write", input={"filePath": "/w/a.py"}, metadata={"exists": True})
-    assert "✏️ 1 file(s) (a.py)" in shown(answering(old))
+    assert "✏️ files: 1 (a.py)" in shown(answering(old))
 
 
 def test_reads_and_searches_are_counters():
     read = tool("read", "prt_1", input={"filePath": "a"})
     search = tool("grep", "prt_3", input={"pattern": "x"})
-    assert "🔎 1 file(s) read, 1 search(es)" in shown(answering(read, search))
+    assert "🔎 files read: 1, searches: 1" in shown(answering(read, search))
     assert "🔎 已读 1 个文件、搜索 1 次" in shown(answering(read, search), language="zh")
-    assert "🔎 1 search(es)" in shown(answering(search))
+    assert "🔎 searches: 1" in shown(answering(search))
 
 
 def test_the_agents_list_shows_around_where_it_works():
@@ -228,6 +228,19 @@ def test_several_questions_are_numbered():
     assert "(2) Size" in text
 
 
+@pytest.mark.parametrize("detail", ["quiet", "normal", "full"])
+def test_a_request_names_its_tool_and_the_whole_path_whatever_the_detail(detail):
+    path = "/srv/" + "folder/" * 12 + "x.txt"
+    request = PermissionRequest(
+        "p", SESSION, "external_directory", ("/srv/*",), metadata={"filepath": path}
+    )
+    reading = answering(tool("read", status="running", input={"filePath": path}))
+    pending = [Pending("a7k", request, NOW), QUESTION]
+    text = shown(reading, detail=detail, asks=pending)
+    assert f"Reach outside the workspace (tool read): \n```\n{path}\n```" in text
+    assert "(tool" not in shown(begun(), detail=detail, asks=pending)
+
+
 def test_equal_requests_and_those_of_sub_agents_say_so():
     pending = Pending("a7k", BASH, NOW, count=3, of_child=True)
     assert "a7k (from a sub-agent) (asked 3 times)" in ask(pending, "en", NOW)
@@ -236,6 +249,12 @@ def test_equal_requests_and_those_of_sub_agents_say_so():
 def test_what_else_is_asked_for_is_named_by_its_patterns():
     for request, expected in [
         (PermissionRequest("p", SESSION, "external_directory", ("/etc/*",)), "workspace: `/etc/*`"),
+        (
+            PermissionRequest(
+                "p", SESSION, "external_directory", ("/etc/*",), metadata={"filepath": "/etc/hosts"}
+            ),
+            "Reach outside the workspace: `/etc/hosts`",
+        ),
         (PermissionRequest("p", SESSION, "mcp_x", ("a", "b")), "Use mcp_x: \n```\na\nb\n```"),
         (PermissionRequest("p", SESSION, "doom_loop"), "same call: (no details)"),
     ]:
@@ -263,6 +282,12 @@ def test_secrets_in_a_command_are_masked():
     )
     assert masked("git push https://me:pw@host/x") == "git push https://me:****@host/x"
     assert masked("ls -la tokens/") == "ls -la tokens/"
+    assert masked("克隆这个仓库https://me:pw@host/x") == "克隆这个仓库https://me:****@host/x"
+
+
+@pytest.mark.parametrize("unit", ["x", "token", "a://", "a://b:", "--password ", "bearer", "_a"])
+def test_a_long_command_is_masked_without_reading_it_again_from_every_place(unit):
+    masked(unit * (50_000 // len(unit)))  # quadratic, some of these would take minutes
 
 
 def test_the_first_three_requests_show_and_the_rest_is_counted():

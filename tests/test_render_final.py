@@ -17,7 +17,7 @@ def test_the_footer_tells_how_it_ended():
     assert answer.body == "All done."
     assert answer.footer.splitlines() == [
         "📄 `index.html` +12 −0, `img/logo.png`",
-        "✅ Done · 6m41s · 2 file(s) changed · 2 approval(s) · #31 · [Files and diff](https://x/t/31/k/)",
+        "✅ Done · 6m41s · files changed: 2 · approvals: 2 · #31 · [Files and diff](https://x/t/31/k/)",
     ]
     assert answer.more == "… (in full: [open](https://x/t/31/k/))"
 
@@ -40,14 +40,38 @@ def test_many_files_are_counted_and_deleted_ones_named_so():
 def test_a_claimed_file_that_is_not_there_is_warned_of():
     footer = ended(missing=["report.html", "a.csv"], notes=["A note."]).footer
     assert footer.startswith("A note.\n⚠️ The answer claims `report.html`, `a.csv`, but")
-    assert "、" in ended(missing=["a", "b"], language="zh").footer
+    assert "✅" not in footer
+    assert "⚠️ Done, but without `report.html`, `a.csv` · /retry 31 · 6m41s" in footer
+    assert "⚠️ 完成，但缺文件 `a`、`b` … · /retry 31" in ended(missing="abc", language="zh").footer
+
+
+def test_a_missing_file_does_not_hide_a_failure():
+    error = ServerError("APIError", "boom", 503)
+    footer = ended("failed", "half", error=error, missing=["a"]).footer
+    assert "❌ Failed: the provider failed (503)" in footer
+
+
+def test_a_request_that_was_turned_down_is_not_to_be_tried_again_as_it_is():
+    error = ServerError("APIError", "bad thing", 400)
+    body = ended("failed", "", error=error, language="zh").body
+    assert body == "❌ 失败：模型服务不接受这次请求（400） · 换个说法或 /model 换模型"
+    assert "/retry" in ended("failed", "", error=ServerError("APIError", "boom", 503)).body
+
+
+def test_the_link_promises_a_diff_only_where_something_changed():
+    assert "[Open](https://x/t/31/k/)" in ended(link="https://x/t/31/k/").footer
+    assert "[查看](https://x/)" in ended(link="https://x/", language="zh").footer
+    assert (
+        "[查看文件与差异](https://x/)"
+        in ended(link="https://x/", language="zh", changes=FILES).footer
+    )
 
 
 def test_no_words_but_files_are_answered_with_the_files():
     answer = ended(text="  \n", changes=FILES, link="https://x/")
     assert (
         answer.body
-        == "No words from the model, 2 file(s) changed:\n\n- `index.html` +12 −0\n- `img/logo.png`"
+        == "No words from the model; files changed: 2\n\n- `index.html` +12 −0\n- `img/logo.png`"
     )
     assert answer.footer.startswith("✅ Done")
     assert "📄" not in answer.footer
@@ -60,7 +84,7 @@ def test_nothing_at_all_is_said_honestly():
     answer = ended("empty", "")
     assert answer.body == "No words, and no file changed."
     assert answer.footer.startswith("⚠️ Nothing was produced")
-    assert ended("answered", "", tools=2).body.endswith("2 tool call(s) were made.")
+    assert ended("answered", "", tools=2).body.endswith("tool calls made: 2.")
 
 
 def test_a_turn_that_went_wrong_without_words_is_its_own_message():
@@ -79,7 +103,7 @@ def test_a_turn_that_went_wrong_without_words_is_its_own_message():
 
 def test_a_turn_that_went_wrong_after_it_changed_files_lists_them():
     answer = ended("interrupted", "", changes=FILES)
-    assert answer.body.startswith("No words from the model, 2 file(s) changed:")
+    assert answer.body.startswith("No words from the model; files changed: 2")
     assert answer.footer.startswith("🔌 OpenCode went away")
 
 

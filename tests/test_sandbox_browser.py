@@ -133,6 +133,40 @@ async def test_in_a_group_two_members_talk_and_status_tells_how_it_is(sandbox, s
     assert screen.errors == []
 
 
+async def test_words_that_could_not_be_sent_are_back_where_they_were_typed(sandbox, screen):
+    page = screen.page
+    await page.goto(sandbox)
+    await screen.choose("张三")
+    await screen.say("长回答")
+    await screen.answer("全文")
+    await page.evaluate("document.querySelector('#talk').scrollTop = 0")
+    await page.route("**/sandbox/say", lambda route: route.abort())
+    await screen.say("一句要紧的话")
+    await page.get_by_text("文字已放回输入框").wait_for(timeout=PATIENCE_MS)
+    assert await page.input_value("#words") == "一句要紧的话"
+    await page.unroute("**/sandbox/say")
+    await page.press("#words", "Enter")
+    await page.locator(".item.said", has_text="一句要紧的话").wait_for(timeout=PATIENCE_MS)
+    await page.wait_for_function(
+        "(it => it.scrollHeight - it.scrollTop - it.clientHeight < 80)(document.querySelector('#talk'))"
+    )
+    assert await page.input_value("#words") == ""
+    screen.errors.clear()  # the browser's own word about the request that was cut
+
+
+async def test_a_page_from_before_a_start_says_so_and_a_stranger_is_refused(sandbox, screen):
+    await screen.page.goto(sandbox)
+    await screen.choose("赵六")
+    await screen.say("你好")
+    await screen.answer("zhaoliu")
+    notice = screen.page.get_by_text("更早的聊天不再显示在这里")
+    assert await notice.is_hidden()
+    await screen.page.evaluate("localStorage.setItem('first-run', 'an-earlier-one')")
+    await screen.page.reload()
+    await notice.wait_for(timeout=PATIENCE_MS)
+    assert screen.errors == []
+
+
 PHONE = {"viewport": {"width": 390, "height": 800}, "color_scheme": "dark", "locale": "en-GB"}
 
 
@@ -151,7 +185,9 @@ async def test_on_a_phone_a_question_and_a_permission_are_answered(sandbox, scre
     waiting = screen.page.locator(".item.bubble.open", has_text="/allow")
     await waiting.wait_for(timeout=PATIENCE_MS)
     await screen.picture("8-permission")
-    code = re.search(r"/allow (\w+)", await waiting.inner_text())[1]
+    asked = await waiting.inner_text()
+    assert "(tool read): /etc/hostname" in asked
+    code = re.search(r"/allow (\w+)", asked)[1]
     await screen.say(f"/allow {code}")
     await screen.answer("What came of it")
     await screen.say("fail")

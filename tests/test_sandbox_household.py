@@ -87,6 +87,13 @@ def test_everybody_who_takes_part_is_admitted(tmp_path):
     cast = household.cast(demo_model=False)
     assert all(cast.has(member, cast.groups[0].id) for member in settings.access.members)
     assert not cast.has("nobody", None)
+
+
+def test_one_who_takes_part_is_not_admitted_so_that_a_refusal_can_be_seen(tmp_path):
+    access = household.settings_for({}, tmp_path, 1, KEYS, None).access
+    cast = household.cast(demo_model=True)
+    assert {each.id for each in cast.members} - set(access.members) == {household.STRANGER.id}
+    assert household.STRANGER.id not in access.admins
     assert not cast.has("lisi", "wrOther")
 
 

@@ -454,6 +454,23 @@ async def test_a_late_reply_has_an_hour(bot, make_standin):
     assert codes(wecom) == ["late_expired", "late_unknown"]
 
 
+async def test_an_address_from_before_the_start_is_too_old_and_nobodys_mistake(
+    bot, wecom, make_standin
+):
+    script(bot, stream("later", finish=True))
+    talk = await wecom.say("zhangsan", "hello")
+    code = talk.response_url.partition("?")[2]
+    anew = await make_standin(bot.url)
+    url = f"{anew.base_url}/cgi-bin/aibot/response?{code}"
+    assert await post(url, markdown("done")) == EXPIRED
+    assert codes(anew) == []
+    assert await post(f"{url[:-5]}", markdown("done")) == EXPIRED
+    assert await post(f"{anew.base_url}/cgi-bin/aibot/response?response_code=made-up", {}) == (
+        UNKNOWN_CODE
+    )
+    assert codes(anew) == ["late_unknown"]
+
+
 async def test_whoever_never_read_the_answer_may_call_again(bot, wecom):
     wecom.ways_out.faults.extend(["refuse_503", "lose_answer"])
     script(bot, stream("later", finish=True))

@@ -228,6 +228,10 @@ async def test_rubbish_is_refused_and_the_models_are_listed(model):
     assert {each["id"] for each in listed} == set(configured)
 
 
+def test_no_models_but_those_of_the_demo_are_offered():
+    assert provider_config("http://127.0.0.1:1/v1")["enabled_providers"] == ["demo"]
+
+
 async def test_a_stop_without_a_start_is_nothing():
     await ScriptedModel().stop()
 
@@ -286,6 +290,26 @@ def test_the_demo_reaches_for_the_tool_that_it_was_asked_for(text, tool_name):
 def test_the_demo_answers_in_the_language_of_the_question_and_says_what_it_is(text):
     assert label_of(text) in words(demo.answer(request_of(text)))
     assert not demo.answer(request_of(text)).calls
+
+
+def test_the_demo_listens_to_a_persons_own_words_and_not_to_what_they_quote():
+    quoted = "（引用的消息）\n> 做一个网页\n> 运行 ls\n\n想一想"
+    assert not demo.answer(request_of(quoted)).calls
+    assert any(piece.thought for piece in demo.answer(request_of(quoted)).pieces)
+    assert demo.answer(request_of("> 运行 ls")).calls  # nothing but a quote
+
+
+@pytest.mark.parametrize("text", ["长回答", "a long answer, please"])
+def test_the_demo_can_say_more_than_one_message_holds(text):
+    said = words(demo.answer(request_of(text)))
+    assert len(said.encode()) > 20 * 1024
+    assert label_of(text) in said
+
+
+@pytest.mark.parametrize("text", ["plan", "think"])
+def test_what_passes_is_there_long_enough_to_be_seen(text):
+    first = demo.answer(request_of(text)).pieces[0]
+    assert 2 <= first.delay_s * len(first.pieces()) <= 3
 
 
 def test_the_demo_ticks_its_plan_off_item_by_item():

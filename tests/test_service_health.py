@@ -87,7 +87,8 @@ async def test_a_version_that_was_never_tried_and_a_server_elsewhere_are_told(ht
     other = await make_bot(fake, BOT_DATA_DIR=bot.environ["BOT_DATA_DIR"] + "2")
     server = other.service.services.server
     await until(lambda: server.refused)
-    assert "does not see the folder" in (await parts(http, other))["opencode"]
+    assert (await parts(http, other))["opencode"] == "degraded: refused"
+    assert "does not see the folder" in " ".join((await health(http, other))["warnings"])
 
 
 async def test_a_service_that_goes_down_takes_nothing_new_and_says_so(http, make_bot, fake):

@@ -212,14 +212,21 @@ async def managed(make_standin, tmp_path):
     await model.stop()
 
 
+async def engine(environ):
+    return (await get(environ, "/admin/health")).json()["opencode"]
+
+
 @pytest.mark.opencode
 async def test_told_to_end_it_ends_well_and_leaves_no_child_behind(run, managed):
     process = await run("run", **managed)
     async with asyncio.timeout(PATIENCE_S):
         while (await get(managed, "/readyz")).json()["parts"]["opencode"] != "ok":  # noqa: ASYNC110
             await asyncio.sleep(0.1)
+    async with asyncio.timeout(20):
+        while not (await engine(managed))["feed"]["connected"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
     children = psutil.Process(process.pid).children(recursive=True)
-    server = (await get(managed, "/admin/health")).json()["opencode"]["pid"]
+    server = (await engine(managed))["pid"]
     assert server in {child.pid for child in children}
     process.send_signal(signal.SIGTERM)
     code, said = await over(process)
@@ -229,10 +236,11 @@ async def test_told_to_end_it_ends_well_and_leaves_no_child_behind(run, managed)
     assert [one for one in entries if one["level"] not in {"debug", "info"}] == []
     events = [one["event"] for one in entries]
     assert events.index("service.started") < events.index("service.stopping")
+    assert "feed.lost" not in events  # it waits until the server is ready
 
 
 def test_an_interrupt_before_the_service_listens_to_it_is_no_failure(monkeypatch, tmp_path):
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("bot.__main__.serve", interrupted)

@@ -45,7 +45,7 @@ class Decisions:
         turn = await self._store.turns.get(record.turn)
         requester = turn.sender if turn else ""
         if not (at_least(role, "maintainer") or self._access.may_decide(by, requester)):
-            raise UserError(texts.NOT_YOURS, code=record.code)
+            raise UserError(texts.NOT_YOURS, code=record.code, starter=requester or NOBODY)
         if record.state != "open":
             raise _too_late(record)
         return record

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
@@ -30,14 +30,7 @@ from bot.opencode.stream import Splitter
 log = structlog.get_logger()
 
 PATH = "/global/event"
-BEAT_S = 10.0  # how often the server says that it lives
 BEATS = 3.1  # so many without a byte, once one was heard, and the connection is dead
-QUIET_S = 45.0  # the same for a server that was not heard beating
-CONNECT_S = 5.0
-ANSWER_S = 5.0  # a server that is asked while it comes up may never answer that request
-# The server greets before it listens to itself: what happens within some milliseconds after
-# its first frame reaches nobody (1.18.33: 5 of 60 events at once, 2 of 60 after 2 ms).
-SETTLE_S = 0.25
 RETRY_S = 0.2  # before the first attempt to connect again; doubles from one to the next
 RETRY_LIMIT_S = 5.0
 QUEUE_LIMIT = 4096  # items a follower may lag behind
@@ -57,6 +50,28 @@ class Gap:
     """Events were missed: read the truth from the server."""
 
     why: Literal["reconnected", "overflow", "disposed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for the greeting, the next heartbeat, anything from one that beats not.
+
+    The server greets at once, but never whoever asks in the moment its port opens. It greets
+    before it listens to itself: what happens within some milliseconds after its first frame
+    reaches nobody (1.18.33: 5 of 60 events at once, 2 of 60 after 2 ms), so we let it settle.
+    """
+
+    greeting_s: float = 3.0
+    beat_s: float = 10.0
+    quiet_s: float = 45.0
+    settle_s: float = 0.25
+
+
+PATIENCE = Patience()
+
+
+async def at_once() -> None:
+    """Wait for no server."""
 
 
 Index = dict[str, list["Following"]]
@@ -118,7 +133,8 @@ class Feed:
     """Holds the subscription, and connects again whenever it breaks or falls silent.
 
     What happened while it was down is lost: OpenCode repeats nothing. Every follower finds a
-    ``Gap`` among its events as soon as nothing can be missed any more.
+    ``Gap`` among its events as soon as nothing can be missed any more. Before each attempt the
+    server's ``ready`` is waited for.
     """
 
     def __init__(
@@ -127,10 +143,9 @@ class Feed:
         username: str,
         password: str,
         *,
+        ready: Callable[[], Awaitable[object]] = at_once,
         clock: Clock = now_ms,
-        beat_s: float = BEAT_S,
-        quiet_s: float = QUIET_S,
-        settle_s: float = SETTLE_S,
+        patience: Patience = PATIENCE,
         delays: Callable[[], Iterator[float]] = delays,
     ) -> None:
         self.connections = 0
@@ -141,10 +156,9 @@ class Feed:
         self._headers = {"accept": "text/event-stream", "accept-encoding": "identity"}
         if password:
             self._headers["authorization"] = aiohttp.encode_basic_auth(username, password)
+        self._ready = ready
         self._clock = clock
-        self._beat_s = beat_s
-        self._quiet_s = quiet_s
-        self._settle_s = settle_s
+        self._patience = patience
         self._delays = delays
         self._index: Index = {}
         self._followers: list[Following] = []
@@ -187,11 +201,12 @@ class Feed:
 
     async def run(self) -> None:
         """Keep the subscription for as long as the service lives."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S)
+        timeout = aiohttp.ClientTimeout(total=None)  # `_subscribe` has the limits
         async with aiohttp.ClientSession(timeout=timeout, read_bufsize=BUFFER) as http:
             pauses = self._delays()
             while True:
                 self._beating = False
+                await self._ready()
                 try:
                     await self._subscribe(http)
                 finally:
@@ -203,23 +218,27 @@ class Feed:
     async def _subscribe(self, http: aiohttp.ClientSession) -> None:
         """Read the stream until it breaks, ends or falls silent."""
         try:
-            async with asyncio.timeout(min(ANSWER_S, self._quiet_s)) as silence:
+            async with asyncio.timeout(self._patience.greeting_s) as silence:
                 async with http.get(self._url, headers=self._headers) as response:
                     _must_be_events(response)
                     await self._read(response, silence)
             self._lost("ended")
-        except (aiohttp.ClientError, OSError, OpenCodeUnavailable) as exc:
-            coming_up = not self.connections and isinstance(exc, aiohttp.ClientConnectorError)
-            self._lost(repr(exc), coming_up=coming_up)
+        except aiohttp.ClientConnectorError:
+            self._lost("refused")
+        except TimeoutError:
+            self._lost("silent")
+        except OpenCodeUnavailable as exc:
+            self._lost(str(exc))
+        except (aiohttp.ClientError, OSError) as exc:
+            self._lost("broken", type(exc).__name__)
 
     async def _read(self, response: aiohttp.ClientResponse, silence: asyncio.Timeout) -> None:
-        loop = asyncio.get_running_loop()
-        silence.reschedule(loop.time() + self._quiet_s)
+        loop, patience = asyncio.get_running_loop(), self._patience
         self._splitter.restart()
         async for piece in response.content.iter_any():
             for frame in self._splitter.feed(piece):
                 self._take(frame)
-            limit_s = BEATS * self._beat_s if self._beating else self._quiet_s
+            limit_s = BEATS * patience.beat_s if self._beating else patience.quiet_s
             silence.reschedule(loop.time() + limit_s)
 
     def _take(self, frame: bytes) -> None:
@@ -234,7 +253,7 @@ class Feed:
             return
         if self._settling is None:
             loop = asyncio.get_running_loop()
-            self._settling = loop.call_later(self._settle_s, self._up)
+            self._settling = loop.call_later(self._patience.settle_s, self._up)
         self.events += 1
         self.last_event_at = self._clock()
         self._hand_out(event)
@@ -279,14 +298,17 @@ class Feed:
             self._settling.cancel()
             self._settling = None
 
-    def _lost(self, error: str, *, coming_up: bool = False) -> None:
+    def _lost(self, reason: str, error: str = "") -> None:
         """Say it once; the attempts that follow are for a developer."""
+        coming_up = not self.connections and reason in ("refused", "silent")
         report = log.debug if self._told else (log.info if coming_up else log.warning)
         self._told = True
-        report("feed.lost", error=error)
+        report("feed.lost", reason=reason, error=error)
 
 
 def _must_be_events(response: aiohttp.ClientResponse) -> None:
     """Refuse what is no event stream; an unknown path is answered 200 with a web page."""
-    if response.status != HTTPStatus.OK or response.content_type != "text/event-stream":
-        raise OpenCodeUnavailable(f"{PATH}: {response.status} {response.content_type}")
+    if response.status != HTTPStatus.OK:
+        raise OpenCodeUnavailable(f"status {response.status}")
+    if response.content_type != "text/event-stream":
+        raise OpenCodeUnavailable("no events")

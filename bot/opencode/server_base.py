@@ -55,8 +55,8 @@ class Server(ABC):
     async def stop(self) -> None:
         """End what is ours."""
 
-    async def wait_ready(self, limit_s: float) -> bool:
-        """Wait until the server can be used, at most ``limit_s``; tell whether it can."""
+    async def wait_ready(self, limit_s: float | None = None) -> bool:
+        """Wait until the server can be used, at most ``limit_s`` if given; tell whether it can."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 await self._is_ready.wait()

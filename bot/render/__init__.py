@@ -1,6 +1,6 @@
 """A turn as Markdown for people: while it works, when it is over, and what it asks."""
 
-from bot.render.asks import ask, asks, example, short
+from bot.render.asks import ask, asks, example, for_tool, short
 from bot.render.doing import activity, diagnose
 from bot.render.final import ChangedFile, Ending, final
 from bot.render.frame import Detail, Frame, Pending
@@ -21,6 +21,7 @@ __all__ = [
     "diagnose",
     "example",
     "final",
+    "for_tool",
     "progress",
     "reason",
     "short",

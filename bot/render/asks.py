@@ -1,11 +1,13 @@
 """A request of OpenCode as people read it, with how to answer it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from bot.opencode.fields import text
 from bot.opencode.model import PermissionRequest, Question, QuestionRequest
 from bot.render.frame import Pending
 from bot.render.pieces import age, block, code, masked, one_line
+from bot.summary import Summary
 from bot.texts import Language
 from bot.texts import asks as texts
 
@@ -14,6 +16,7 @@ DETAIL_CHARS = 1_100
 HEAD_CHARS = 700
 TAIL_CHARS = 300
 INLINE_CHARS = 80
+OUTSIDE = "external_directory"
 
 
 def asks(pending: Sequence[Pending], language: Language, now: int) -> str:
@@ -54,9 +57,30 @@ def _permission_lines(
         if what
         else texts.WHAT_ELSE.say(language, permission=one_line(request.permission, 40))
     )
-    detail = masked(text(request.metadata, "command") or "\n".join(request.patterns))
-    yield texts.WHAT.say(language, what=name, detail=_detail(detail, language, whole=whole))
+    tool = texts.BY_TOOL.say(language, tool=one_line(pending.tool, 40)) if pending.tool else ""
+    detail = masked(_subject(request, "\n"))
+    yield texts.WHAT.say(language, what=name + tool, detail=_detail(detail, language, whole=whole))
     yield texts.HOW_TO_DECIDE.say(language, code=pending.code)
+
+
+def _subject(request: PermissionRequest, joint: str) -> str:
+    """Return what exactly is asked for: the command, the file, else the patterns of a rule.
+
+    A path outside the workspace is asked for by a pattern that is wider than what the tool wants.
+    """
+    if command := text(request.metadata, "command"):
+        return command
+    outside = request.permission == OUTSIDE
+    return (outside and text(request.metadata, "filepath")) or joint.join(request.patterns)
+
+
+def for_tool(pending: Pending, summary: Summary) -> Pending:
+    """Return the request with the tool that it is for, if that is among those at work."""
+    if isinstance(pending.request, QuestionRequest):
+        return pending
+    subject = _subject(pending.request, "\n")
+    tools = (tool.name for tool in summary.tools_running if tool.label == subject)
+    return replace(pending, tool=next(tools, ""))
 
 
 def _detail(detail: str, language: Language, *, whole: bool) -> str:
@@ -108,5 +132,5 @@ def short(pending: Pending, language: Language) -> str:
         return f"❓ {pending.code} · {one_line(first, 60)}"
     what = texts.WHATS.get(request.permission)
     name = what.say(language) if what else one_line(request.permission, 40)
-    detail = masked(text(request.metadata, "command") or ", ".join(request.patterns))
+    detail = masked(_subject(request, ", "))
     return f"🔐 {pending.code} · {name} {code(detail)}"

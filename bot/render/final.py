@@ -8,7 +8,7 @@ from bot.fitting import closed
 from bot.messages import Answer
 from bot.opencode.model import ServerError
 from bot.render.pieces import age, code, counts
-from bot.render.reasons import reason
+from bot.render.reasons import kind, reason
 from bot.texts import Language
 from bot.texts import turns as texts
 from bot.texts.turns import Outcome
@@ -16,6 +16,7 @@ from bot.texts.turns import Outcome
 FILES_SHOWN = 5
 LISTED_SHOWN = 20
 PATH_CHARS = 80
+MISSING_NAMED = 2  # in the status; the line above it names all
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,20 @@ def _status(ending: Ending) -> str:
     outcome: Outcome = ending.outcome
     if outcome == "empty" and (ending.changes or ending.tools):
         outcome = "answered"
+    if outcome == "answered" and ending.missing:
+        named = _names(ending.missing[:MISSING_NAMED], ending.language)
+        paths = f"{named} …" if len(ending.missing) > MISSING_NAMED else named
+        return texts.INCOMPLETE.say(ending.language, n=ending.n, paths=paths)
     why = reason(ending.error, ending.language)
-    return texts.OUTCOMES[outcome].say(ending.language, n=ending.n, reason=why)
+    text = texts.OUTCOMES[outcome]
+    if outcome == "failed" and kind(ending.error) == "request":
+        text = texts.TURNED_DOWN  # the same request would be turned down again
+    return text.say(ending.language, n=ending.n, reason=why)
+
+
+def _names(paths: Sequence[str], language: Language) -> str:
+    joint = "、" if language == "zh" else ", "
+    return joint.join(code(path, PATH_CHARS) for path in paths)
 
 
 def _wordless(ending: Ending) -> str:
@@ -108,9 +121,7 @@ def _footer(ending: Ending, first: list[str], *, listed: bool) -> Iterator[str]:
     language = ending.language
     yield from ending.notes
     if ending.missing:
-        names = "、" if language == "zh" else ", "
-        paths = names.join(code(path, PATH_CHARS) for path in ending.missing)
-        yield texts.MISSING_FILES.say(language, paths=paths)
+        yield texts.MISSING_FILES.say(language, paths=_names(ending.missing, language))
     if ending.changes and not listed:
         yield texts.FILES.say(language, files=_files(ending))
     yield " · ".join([*first, *_facts(ending)])
@@ -142,4 +153,4 @@ def _facts(ending: Ending) -> Iterator[str]:
         yield texts.FOOT_APPROVALS.say(language, count=ending.approvals)
     yield f"#{ending.n}"
     if ending.link:
-        yield texts.LINK.say(language, url=ending.link)
+        yield (texts.LINK if ending.changes else texts.LINK_ONLY).say(language, url=ending.link)

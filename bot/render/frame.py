@@ -14,7 +14,8 @@ Detail = Literal["quiet", "normal", "full"]
 class Pending:
     """A request that waits for a person, with the code that people type.
 
-    ``count`` is how many equal requests it stands for, ``of_child`` whether a sub-agent asks.
+    ``count`` is how many equal requests it stands for, ``of_child`` whether a sub-agent asks,
+    ``tool`` the tool that it is for, where that is known.
     """
 
     code: str
@@ -23,6 +24,7 @@ class Pending:
     expires_at: int | None = None
     count: int = 1
     of_child: bool = False
+    tool: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 import re
 
+# No pattern looks far ahead from every place where it might begin: a command may be long.
 _SECRETS = re.compile(
-    r"(?i)((?:password|passwd|pwd|token|secret|api[_-]?key|access[_-]?key)[\w-]*[\"']?\s*[=:]\s*"
+    r"(?i)((?:password|passwd|pwd|token|secret|api[_-]?key|access[_-]?key)[\w-]{0,40}[\"']?\s*[=:]\s*"
     r"|bearer\s+|--?(?:password|token)\s+)([\"']?)[^\s\"'&;|]+"
 )
-_URL_SECRETS = re.compile(r"(\w+://[^\s/:@]+:)[^\s/@]+@")
+_URL_SECRETS = re.compile(r"(://[^\s/:@]+:)[^\s/@]+@")
 
 
 def age(ms: int) -> str:

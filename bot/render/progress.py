@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.fitting import tail
 from bot.opencode.model import Todo
-from bot.render.asks import asks
+from bot.render.asks import asks, for_tool
 from bot.render.frame import Frame
 from bot.render.pieces import age, code, counts, name_of, plain
 from bot.render.reasons import retry_why
@@ -27,7 +27,8 @@ def progress(summary: Summary, frame: Frame) -> str:
     lines = [head(summary, frame), *_lines(summary, frame)]
     blocks = ["\n".join(lines)]
     if frame.asks:
-        blocks.append(asks(frame.asks, frame.language, frame.now))
+        pending = [for_tool(one, summary) for one in frame.asks]
+        blocks.append(asks(pending, frame.language, frame.now))
     if text := max(summary.text, frame.kept, key=len):
         left_out = texts.EARLIER_LEFT_OUT.say(frame.language)
         blocks.append(f"{RULE}\n{tail(text, TEXT_BYTES, left_out=left_out)}")

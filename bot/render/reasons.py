@@ -29,10 +29,13 @@ FIRST_SERVER_STATUS = 500
 
 def reason(error: ServerError | None, language: Language) -> str:
     """Return why a turn failed. OpenCode's own words may hold internals and are never shown."""
-    if error is None:
-        return REASONS["not_taken"].say(language)
-    status = error.status or 0
-    return REASONS[_kind(error, status)].say(language, status=status)
+    status = (error.status if error else None) or 0
+    return REASONS[kind(error)].say(language, status=status)
+
+
+def kind(error: ServerError | None) -> str:
+    """Return which of the known reasons it is."""
+    return "not_taken" if error is None else _kind(error, error.status or 0)
 
 
 def _kind(error: ServerError, status: int) -> str:
@@ -43,8 +46,8 @@ def _kind(error: ServerError, status: int) -> str:
         lambda: next((kind for kind, words in _BY_WORDS[5:] if words.search(error.message)), None),
     )
     for guess in guesses:
-        if kind := guess():
-            return kind
+        if found := guess():
+            return found
     if status:
         return "server" if status >= FIRST_SERVER_STATUS else "request"
     return "unknown"

@@ -9,6 +9,10 @@ from bot.texts import Language, demo, language_of
 SLOW_SENTENCES = 40
 SLOW_PAUSE_S = 1.0
 PACE_S = 0.03
+LOOK_S = 2.5  # for a person to see a state before it passes
+LONG_BYTES = 21_000  # more than one message of WeCom holds
+LONG_CHUNKS = 40
+LOOK_CHUNKS = 5
 OUTPUT_LETTERS = 2_000
 COMMAND = "ls -la"
 OUTSIDE = "/etc/hostname"
@@ -43,11 +47,20 @@ document.querySelector("#button").addEventListener("click", () => {
 
 def answer(request: Request) -> Step:
     """Return the next step of the turn, in the language of the question."""
-    language = language_of(request.user) or "zh"
+    asked = own_words(request.user)
+    language = language_of(asked) or "zh"
     for words, act in ACTS:
-        if words.search(request.user):
+        if words.search(asked):
             return act(request, language)
     return _say(language, demo.HELLO.say(language))
+
+
+def own_words(prompt: str) -> str:
+    """Return what a person said below what they quoted; all of it if there is nothing below."""
+    lines = prompt.splitlines()
+    quoted = [place for place, line in enumerate(lines) if line.startswith(">")]
+    own = "\n".join(lines[quoted[-1] + 1 :]) if quoted else prompt
+    return own if own.strip() else prompt
 
 
 def title(prompt: str) -> str:
@@ -83,7 +96,9 @@ def _plan(request: Request, language: Language) -> Step:
         {"content": item.say(language), "status": _todo_status(n, done), "priority": "medium"}
         for n, item in enumerate(demo.PLAN_ITEMS)
     ]
-    return tool("todowrite", {"todos": todos})
+    words = demo.PLAN_BEGIN if done == 0 else demo.PLAN_NEXT
+    said = say(words.say(language, n=done), LOOK_CHUNKS, LOOK_S / LOOK_CHUNKS)
+    return said + tool("todowrite", {"todos": todos})
 
 
 def _todo_status(place: int, done: int) -> str:
@@ -100,7 +115,8 @@ def _run(request: Request, language: Language) -> Step:
 
 
 def _think(_: Request, language: Language) -> Step:
-    thought = think(demo.THOUGHT.say(language), delay_s=PACE_S)
+    words = demo.THOUGHT.say(language)
+    thought = think(words, LOOK_CHUNKS, LOOK_S / LOOK_CHUNKS)
     return thought + _say(language, demo.THOUGHT_DONE.say(language))
 
 
@@ -110,6 +126,14 @@ def _slow(_: Request, language: Language) -> Step:
         for n in range(1, SLOW_SENTENCES + 1)
     ]
     return sum(lines, Step(())) + _say(language, "")
+
+
+def _long(_: Request, language: Language) -> Step:
+    text, n = "", 0
+    while len(text.encode()) < LONG_BYTES:
+        n += 1
+        text += f"{n}. {demo.LONG_LINE.say(language, n=n)}\n"
+    return say(text, LONG_CHUNKS, PACE_S) + _say(language, demo.LONG_DONE.say(language))
 
 
 def _ask(request: Request, language: Language) -> Step:
@@ -158,6 +182,7 @@ ACTS: tuple[tuple[re.Pattern[str], Callable[[Request, Language], Step]], ...] = 
     (_words(r"权限|\bpermission\b|\boutside\b"), _outside),
     (_words(r"问我|提问|问一个|\bask\b|\bquestion\b"), _ask),
     (_words(r"运行|执行|\brun\b|\bls\b"), _run),
+    (_words(r"长回答|长答复|长一点|\blong\b"), _long),
     (_words(r"慢|\bslow(ly)?\b"), _slow),
     (_words(r"想一想|想想|思考|\bthink\b"), _think),
     (_words(r"出错|报错|失败|\bfail\b|\berror\b"), _fail),

@@ -25,6 +25,7 @@ PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 BOT_ID = "aibSANDBOX"
 BOT_NAME = "OpenCode"
 MEMBERS = (Member("zhangsan", "张三"), Member("lisi", "李四"), Member("wangwu", "王五"))
+STRANGER = Member("zhaoliu", "赵六")  # not admitted: shows what a refusal looks like
 GROUPS = (Group("wrSANDBOX", "项目群"),)
 NOT_FOR_US = (
     *("BOT_CONFIG", "BOT_HOST", "BOT_PORT", "BOT_PUBLIC_URL", "BOT_DATA_DIR", "BOT_DATABASE_URL"),
@@ -114,7 +115,7 @@ def settings_for(
 
 def cast(*, demo_model: bool) -> Cast:
     """Return everybody who takes part."""
-    return Cast(MEMBERS, GROUPS, demo_model)
+    return Cast((*MEMBERS, STRANGER), GROUPS, demo_model)
 
 
 def has_model(environ: Mapping[str, str]) -> bool:

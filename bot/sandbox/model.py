@@ -268,6 +268,7 @@ def provider_config(url: str) -> dict[str, object]:
         "models": models,
     }
     return {
+        "enabled_providers": [PROVIDER],
         "provider": {PROVIDER: provider},
         "model": f"{PROVIDER}/{MODEL}",
         "small_model": f"{PROVIDER}/{TITLE_MODEL}",

@@ -27,7 +27,7 @@ MODEL_PORT_AWAY = 1000
 
 DEMO = "the scripted demo model: no network, no key (a real one: make run MODEL=provider/model)"
 BLOCK = """
-  opencode-wecom sandbox 沙箱
+  opencode-wecom sandbox 沙盒
 
   Open  打开   {url}
   Model 模型   {model}

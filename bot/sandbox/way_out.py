@@ -4,6 +4,7 @@ WeCom does not say which ``errcode`` it gives for a used or an expired address. 
 are the stand-in's own. https://developer.work.weixin.qq.com/document/path/101138
 """
 
+import re
 import secrets
 from collections import deque
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ UNKNOWN_CODE = 860001
 USED = 860002
 EXPIRED = 860003
 NOT_ACCEPTABLE = 860004
+RUN = re.compile(r"([0-9a-f]{8})\.[\w-]+$")
 
 Fault = Literal["lose_answer", "refuse_503"]
 
@@ -51,10 +53,11 @@ class WaysOut:
         self._clock = clock
         self._book = book
         self._ways: dict[str, Way] = {}
+        self._run = secrets.token_hex(4)  # every code says which run of ours gave it out
 
     def issue(self, talk: Talk) -> str:
         """Return the path and query of a new address for late replies to a message."""
-        code = secrets.token_urlsafe(24)
+        code = f"{self._run}.{secrets.token_urlsafe(24)}"
         self._ways[code] = Way(talk, self._clock() + self._life_ms)
         return f"{PATH}?response_code={code}"
 
@@ -64,12 +67,21 @@ class WaysOut:
         fault = self.faults.popleft() if self.faults else None
         if fault == "refuse_503":
             raise web.HTTPServiceUnavailable
-        way = self._ways.get(request.query.get("response_code", ""))
-        code, message = self._call(way, request, await request.read())
+        response_code = request.query.get("response_code", "")
+        way = self._ways.get(response_code)
+        body = await request.read()
+        if way is None and self._is_of_another_run(response_code):
+            return web.json_response({"errcode": EXPIRED, "errmsg": "given out before the start"})
+        code, message = self._call(way, request, body)
         if fault == "lose_answer" and way is not None and request.transport is not None:
             way.lost = True
             request.transport.abort()
         return web.json_response({"errcode": code, "errmsg": message})
+
+    def _is_of_another_run(self, code: str) -> bool:
+        """Tell whether a code is from before our start: we forgot it, the service did nothing wrong."""
+        run = RUN.match(code)
+        return run is not None and run[1] != self._run
 
     def _call(self, way: Way | None, request: web.Request, body: bytes) -> tuple[int, str]:
         if way is None:

@@ -13,6 +13,11 @@ class About:
     usage: Text
     summary: Text
 
+    @property
+    def word(self) -> Text:
+        """The verb as people type it: the bare alias in Chinese, the slash command in English."""
+        return Text(zh=self.label.zh, en=self.usage.en.split()[0])
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:
@@ -59,7 +64,7 @@ APPROVALS = Topic(
     title=Text(zh="审批", en="approvals"),
     words=("批准", "approval", "approve"),
     examples=Text(
-        zh="例：\n允许 a7k — 只放行这一次\n拒绝 a7k 不要动数据库 — 理由会告诉模型\n/answer b3m 用红色",
+        zh="例：\n允许 a7k — 只放行这一次\n拒绝 a7k 不要动数据库 — 理由会告诉模型\n回答 b3m 用红色",
         en="Examples:\n/allow a7k — this once\n/deny a7k leave the database alone — the model is told why\n/answer b3m the red one",
     ),
 )
@@ -74,7 +79,7 @@ PEOPLE = Topic(
 TOPICS = (TALKING, SESSIONS, CHOOSING, FILES, APPROVALS, PEOPLE)
 
 HELP = About(
-    label=Text(zh="帮助", en="help"),
+    label=Text(zh="帮助", en="this list"),
     usage=Text(zh="/help [主题或命令]", en="/help [topic or command]"),
     summary=Text(
         zh="列出你能用的命令；带主题给出例子，带命令名说明这一个命令。",
@@ -90,7 +95,7 @@ NEW = About(
     ),
 )
 STOP = About(
-    label=Text(zh="停止", en="stop"),
+    label=Text(zh="停止", en="end the task"),
     usage=Text(zh="/stop [all]", en="/stop [all]"),
     summary=Text(
         zh="停止正在跑的任务，已有的结果会留下，排队的接着跑；/stop all 连排队的一起取消（需确认）。发起人、维护者和管理员可用。",
@@ -106,20 +111,20 @@ FORCE = About(
     ),
 )
 STATUS = About(
-    label=Text(zh="现状", en="status"),
+    label=Text(zh="现状", en="how it stands"),
     usage=Text(zh="/status", en="/status"),
     summary=Text(
-        zh="一屏看清：正在跑什么、排队、会话、智能体和模型（以及为什么是它）、待批准、待领取、OpenCode 状态。",
-        en="One screen: what runs, what waits, session, agent and model and why these, approvals, results to fetch, the state of OpenCode.",
+        zh="一屏看清：正在跑什么、排队、会话、智能体和模型（以及为什么是它）、待批准、不确定是否送达的答复、OpenCode 状态。",
+        en="One screen: what runs, what waits, session, agent and model and why these, approvals, answers that may be lost, the state of OpenCode.",
     ),
 )
 QUEUE = About(
-    label=Text(zh="队列", en="queue"),
+    label=Text(zh="队列", en="what waits"),
     usage=Text(zh="/queue", en="/queue"),
     summary=Text(zh="列出正在跑的和排队的任务。", en="Lists what runs and what waits, in order."),
 )
 DROP = About(
-    label=Text(zh="取消排队", en="drop"),
+    label=Text(zh="取消排队", en="unqueue"),
     usage=Text(zh="/drop n", en="/drop n"),
     summary=Text(
         zh="取消排队中的 #n，不会执行。自己的任何人可取消，别人的需要维护者。",
@@ -127,7 +132,7 @@ DROP = About(
     ),
 )
 RETRY = About(
-    label=Text(zh="重试", en="retry"),
+    label=Text(zh="重试", en="run again"),
     usage=Text(zh="/retry [n]", en="/retry [n]"),
     summary=Text(
         zh="把 #n（默认最近一个）的原话再执行一次，成为一个新任务。",
@@ -135,7 +140,7 @@ RETRY = About(
     ),
 )
 RESULT = About(
-    label=Text(zh="领取", en="result"),
+    label=Text(zh="领取", en="answer again"),
     usage=Text(zh="/result [n] [段]", en="/result [n] [part]"),
     summary=Text(
         zh="再看 #n（默认最近一个）的答复；长答复分段，/result n 2 看第 2 段。",
@@ -143,7 +148,7 @@ RESULT = About(
     ),
 )
 SESSION_LIST = About(
-    label=Text(zh="会话列表", en="list"),
+    label=Text(zh="会话列表", en="all sessions"),
     usage=Text(zh="/sessions", en="/sessions"),
     summary=Text(
         zh="列出本聊天的会话，编号用于 /switch。",
@@ -151,7 +156,7 @@ SESSION_LIST = About(
     ),
 )
 SWITCH = About(
-    label=Text(zh="切换", en="switch"),
+    label=Text(zh="切换", en="go back"),
     usage=Text(zh="/switch 编号", en="/switch number"),
     summary=Text(
         zh="回到 /sessions 里的某个会话，从下一条消息起生效。",
@@ -159,12 +164,12 @@ SWITCH = About(
     ),
 )
 RENAME = About(
-    label=Text(zh="改名", en="rename"),
+    label=Text(zh="改名", en="new title"),
     usage=Text(zh="/rename 标题", en="/rename title"),
     summary=Text(zh="给当前会话改标题。", en="Gives the current session another title."),
 )
 AGENT = About(
-    label=Text(zh="智能体", en="agent"),
+    label=Text(zh="智能体", en="who works"),
     usage=Text(zh="/agent [名称 或 default]", en="/agent [name or default]"),
     summary=Text(
         zh="看或改本聊天的智能体。选了智能体，就用它自己的模型，除非用 /model 另选。",
@@ -172,7 +177,7 @@ AGENT = About(
     ),
 )
 MODEL = About(
-    label=Text(zh="模型", en="model"),
+    label=Text(zh="模型", en="which model"),
     usage=Text(zh="/model [provider/model 或 default]", en="/model [provider/model or default]"),
     summary=Text(
         zh="看或改本聊天的模型，并说明现在为什么用它。",
@@ -180,7 +185,7 @@ MODEL = About(
     ),
 )
 DETAIL = About(
-    label=Text(zh="详略", en="detail"),
+    label=Text(zh="详略", en="how much"),
     usage=Text(zh="/detail [quiet|normal|full|default]", en="/detail [quiet|normal|full|default]"),
     summary=Text(
         zh="回复里显示多少过程：quiet 少、normal 适中、full 全部。",
@@ -196,7 +201,7 @@ LANG = About(
     ),
 )
 FILE_LIST = About(
-    label=Text(zh="文件列表", en="list"),
+    label=Text(zh="文件列表", en="changed files"),
     usage=Text(zh="/files [n]", en="/files [n]"),
     summary=Text(
         zh="列出 #n（默认最近一个）改动的文件和链接。",
@@ -204,7 +209,7 @@ FILE_LIST = About(
     ),
 )
 DIFF = About(
-    label=Text(zh="差异", en="diff"),
+    label=Text(zh="差异", en="what changed"),
     usage=Text(zh="/diff [n]", en="/diff [n]"),
     summary=Text(
         zh="看 #n（默认最近一个）改了什么；没有公网地址时直接在聊天里显示一小段。",
@@ -212,7 +217,7 @@ DIFF = About(
     ),
 )
 PENDING = About(
-    label=Text(zh="待批准", en="pending"),
+    label=Text(zh="待批准", en="open requests"),
     usage=Text(zh="/pending", en="/pending"),
     summary=Text(
         zh="列出等人决定的请求和提问。",
@@ -220,7 +225,7 @@ PENDING = About(
     ),
 )
 ALLOW = About(
-    label=Text(zh="允许", en="allow"),
+    label=Text(zh="允许", en="let it"),
     usage=Text(zh="/allow 编号", en="/allow code"),
     summary=Text(
         zh="只放行这一次。也可直接回复：允许 编号。发起人、维护者和管理员可用。",
@@ -228,7 +233,7 @@ ALLOW = About(
     ),
 )
 DENY = About(
-    label=Text(zh="拒绝", en="deny"),
+    label=Text(zh="拒绝", en="refuse"),
     usage=Text(zh="/deny 编号 [理由]", en="/deny code [reason]"),
     summary=Text(
         zh="拒绝，理由会告诉模型，任务继续。也可直接回复：拒绝 编号 理由。",
@@ -236,15 +241,15 @@ DENY = About(
     ),
 )
 ANSWER = About(
-    label=Text(zh="回答", en="answer"),
+    label=Text(zh="回答", en="reply"),
     usage=Text(zh="/answer 编号 内容", en="/answer code text"),
     summary=Text(
-        zh="回答模型的提问：选项的序号、选项文字或任意文字。",
+        zh="回答模型的提问：选项的序号、选项文字或任意文字。也可直接回复：回答 编号 内容。",
         en="Answers a question of the model: an option's number, its words, or words of your own.",
     ),
 )
 WHOAMI = About(
-    label=Text(zh="我是谁", en="who am I"),
+    label=Text(zh="我是谁", en="who I am"),
     usage=Text(zh="/whoami", en="/whoami"),
     summary=Text(
         zh="显示你的 ID、角色，以及管理员要添加的那一行。没有权限的人也能用。",

@@ -6,6 +6,7 @@ PERMISSION = Text(zh="🔐 需要批准 · {code}", en="🔐 Approval needed · 
 QUESTION = Text(zh="❓ 需要回答 · {code}", en="❓ A question · {code}")
 OF_CHILD = Text(zh="（来自子任务）", en=" (from a sub-agent)")
 TIMES = Text(zh="（同样的请求 {count} 次）", en=" (asked {count} times)")
+BY_TOOL = Text(zh="（工具 {tool}）", en=" (tool {tool})")
 WHAT = Text(zh="{what}：{detail}", en="{what}: {detail}")
 WHATS = {
     "bash": Text(zh="执行命令", en="Run a command"),
@@ -27,7 +28,7 @@ HOW_TO_DECIDE = Text(
     zh="回复：允许 {code} / 拒绝 {code} 理由（发起人、维护者、管理员可决定）",
     en="Reply: /allow {code} or /deny {code} reason (who asked, maintainers, administrators)",
 )
-HOW_TO_ANSWER = Text(zh="回复：/answer {code} {example}", en="Reply: /answer {code} {example}")
+HOW_TO_ANSWER = Text(zh="回复：回答 {code} {example}", en="Reply: /answer {code} {example}")
 EXAMPLE_CHOICE = Text(zh="编号或自己的话", en="a number or your own words")
 EXAMPLE_NUMBER = Text(zh="编号", en="a number")
 EXAMPLE_MULTIPLE = Text(zh="编号，可多选如 1,3", en="numbers, several like 1,3")
@@ -76,27 +77,27 @@ GONE = Text(
     en="{code} waits no longer (its turn ended, or OpenCode was restarted); the decision had no effect. E-ASK-GONE",
 )
 NOT_YOURS = Text(
-    zh="{code} 需要发起人、维护者或管理员决定，没有执行。E-ROLE",
-    en="{code} is for the one who asked, a maintainer or an administrator to decide; nothing was done. E-ROLE",
+    zh="{code} 不归你决定，没有执行。可请 {starter} 或管理员操作。E-ROLE",
+    en="{code} is not yours to decide; nothing was done. Ask {starter} or an administrator. E-ROLE",
 )
 NOT_REACHED = Text(
     zh="OpenCode 暂时连不上，{code} 的决定没有送到，请求仍在等待，请稍后再试。E-OC-DOWN",
     en="OpenCode cannot be reached; the decision on {code} was not delivered and it still waits. Try again. E-OC-DOWN",
 )
 IS_QUESTION = Text(
-    zh="{code} 是一个提问，请用 /answer {code} 你的回答。",
+    zh="{code} 是一个提问，请回复：回答 {code} 你的回答。",
     en="{code} is a question: use /answer {code} your answer.",
 )
 IS_PERMISSION = Text(
-    zh="{code} 是一个批准请求，请用 /allow {code} 或 /deny {code} 理由。",
+    zh="{code} 是一个批准请求，请回复：允许 {code} 或 拒绝 {code} 理由。",
     en="{code} asks for approval: use /allow {code} or /deny {code} reason.",
 )
 NO_ANSWER_GIVEN = Text(
-    zh="请写上回答：/answer {code} {example}", en="Please write an answer: /answer {code} {example}"
+    zh="请写上回答：回答 {code} {example}", en="Please write an answer: /answer {code} {example}"
 )
 WRONG_COUNT = Text(
-    zh="{code} 有 {wanted} 个问题，收到 {given} 个回答。请用 | 隔开，例如 /answer {code} 1 | 2",
-    en="{code} has {wanted} questions but {given} answer(s) came. Separate them by |, as in /answer {code} 1 | 2",
+    zh="{code} 有 {wanted} 个问题，收到 {given} 个回答。请用 | 隔开，例如：回答 {code} 1 | 2",
+    en="{code} has {wanted} questions, and the answers that came were {given}. Separate them by |, as in /answer {code} 1 | 2",
 )
 NO_SUCH_OPTION = Text(
     zh="第 {question} 题没有选项 {given}，请选 1–{last}。",

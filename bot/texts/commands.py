@@ -4,8 +4,8 @@ from bot.texts import Text
 
 USAGE = Text(zh="用法：{usage}。E-USAGE", en="How to use it: {usage}. E-USAGE")
 NOT_FOR_ROLE = Text(
-    zh="你没有使用 /{command} 的权限，没有执行任何操作。/whoami 查看你的角色。E-ROLE",
-    en="You may not use /{command}; nothing was done. /whoami shows your role. E-ROLE",
+    zh="你没有使用 /{command} 的权限，没有执行任何操作。可请管理员操作；/whoami 查看你的角色。E-ROLE",
+    en="You may not use /{command}; nothing was done. Ask an administrator; /whoami shows your role. E-ROLE",
 )
 OPENCODE_AWAY = Text(
     zh="OpenCode 现在连不上，/{command} 没有完成；消息和任务都还在。稍后再试，/status 查看。E-OC-DOWN",
@@ -16,23 +16,23 @@ OPENCODE_REFUSED = Text(
     en="OpenCode refused what /{command} asked for, nothing was changed; messages and tasks are kept. An administrator finds it in the log. E-OC-REFUSED",
 )
 NO_SUCH_TURN = Text(
-    zh="本聊天没有任务 #{n}，没有执行任何操作。/queue 查看编号。E-TURN",
-    en="This chat has no task #{n}; nothing was done. /queue shows the numbers. E-TURN",
+    zh="本聊天没有任务 #{n}，没有执行任何操作。编号在每条回复的末尾。E-TURN",
+    en="This chat has no task #{n}; nothing was done. The number is at the end of each reply. E-TURN",
 )
 NO_TURN_YET = Text(
     zh="本聊天还没有完成的任务。直接说需求即可。E-TURN",
     en="No task of this chat has ended yet. Just say what you need. E-TURN",
 )
 NOT_YOURS = Text(
-    zh="#{n} 是 {starter} 发起的，只有发起人、维护者或管理员可以操作；没有改动。E-ROLE",
-    en="#{n} was started by {starter}; only they, maintainers and administrators may do this. Nothing was changed. E-ROLE",
+    zh="#{n} 是 {starter} 发起的，没有改动。可请 {starter} 或管理员操作。E-ROLE",
+    en="#{n} was started by {starter}; nothing was changed. Ask {starter} or an administrator. E-ROLE",
 )
 TURN = Text(zh="#{n} {title}", en="#{n} {title}")
 
 NOTHING_RUNS = Text(zh="没有正在跑的任务。", en="Nothing is running.")
 STOPPED = Text(
-    zh="⛔ 已停止 #{n}，已有的部分留在它的回复里。",
-    en="⛔ #{n} is stopped; what it has so far is in its reply.",
+    zh="⛔ 已停止 #{n}，已有的部分留在它的回复里。/retry {n} 重新执行。",
+    en="⛔ #{n} is stopped; what it has so far is in its reply. /retry {n} runs it again.",
 )
 STOPPING = Text(
     zh="⛔ 正在停止 #{n}，还没有确认停下；停下后它的回复会说明。/status 查看。",
@@ -46,9 +46,17 @@ STOP_NOT_RUNNING = Text(
     zh="#{n} 没有在跑，没有停止任何任务。排队的用 /drop {n} 取消。E-TURN",
     en="#{n} is not running; nothing was stopped. /drop {n} takes it out of the queue. E-TURN",
 )
+STOP_ALL_QUEUED = Text(
+    zh="⚠️ 没有正在跑的任务；将取消排队的 {count} 个。确认请发 /stop all yes",
+    en="⚠️ Nothing is running; this drops the {count} in the queue. To go ahead send /stop all yes",
+)
+STOP_ALL_RUNNING = Text(
+    zh="⚠️ 将停止正在跑的任务；没有排队的。确认请发 /stop all yes",
+    en="⚠️ This stops what runs; nothing waits. To go ahead send /stop all yes",
+)
 STOP_ALL_ASKED = Text(
-    zh="⚠️ 将停止正在跑的 {running} 个任务，并取消排队的 {count} 个。确认请发 /stop all yes",
-    en="⚠️ This stops {running} running and drops {count} queued tasks. To go ahead send /stop all yes",
+    zh="⚠️ 将停止正在跑的任务，并取消排队的 {count} 个。确认请发 /stop all yes",
+    en="⚠️ This stops what runs and drops the {count} in the queue. To go ahead send /stop all yes",
 )
 STOP_ALL_NOTHING = Text(
     zh="没有正在跑的任务，队列也是空的。", en="Nothing is running and nothing waits."
@@ -76,9 +84,8 @@ QUEUE_LINE = Text(
 )
 QUEUE_FORCED = Text(zh="⏩ 插队", en="⏩ forced")
 QUEUE_EMPTY = Text(zh="没有排队的任务。", en="Nothing waits.")
-QUEUE_HINT = Text(
-    zh="/force n 立即执行 · /drop n 取消", en="/force n to run it now · /drop n to cancel"
-)
+QUEUE_FORCE = Text(zh="/force n 立即执行", en="/force n to run it now")
+QUEUE_DROP = Text(zh="/drop n 取消", en="/drop n to cancel")
 DROPPED = Text(zh="🗑 已取消 {turn}，它不会执行。", en="🗑 {turn} was dropped; it will not run.")
 NOT_QUEUED = Text(
     zh="#{n} 不在队列里，没有取消。正在跑的用 /stop 停止。E-TURN",

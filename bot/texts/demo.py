@@ -12,7 +12,8 @@ HELLO = Text(
     "- `运行 ls`：执行一条命令\n"
     "- `想一想`：先思考再回答\n"
     "- `慢慢说`：一段约 40 秒的回答，可以试 `/停止`、`/插队`\n"
-    "- `问我一个问题`：等你用 `/回答` 选择\n"
+    "- `长回答`：超过一条消息的上限，末尾给出续读的办法\n"
+    "- `问我一个问题`：等你回复 `回答 编号 2`\n"
     "- `权限`：请求读工作目录之外的文件\n"
     "- `漏掉的文件`：声称写了文件，其实没有\n"
     "- `出错`：模型服务报错",
@@ -24,6 +25,7 @@ HELLO = Text(
     "- `run ls`: runs one command\n"
     "- `think`: thinks before it answers\n"
     "- `slow`: an answer of about 40 seconds, to try `/stop` and `/force`\n"
+    "- `long answer`: more than one message holds; its end says how to read on\n"
     "- `ask me`: waits for your choice with `/answer`\n"
     "- `permission`: asks to read a file outside the workspace\n"
     "- `missing file`: claims to have written a file, and has not\n"
@@ -45,6 +47,8 @@ PLAN_ITEMS = (
     Text("写下要点", "Note the main points"),
     Text("检查一遍", "Check it once more"),
 )
+PLAN_BEGIN = Text("我先把计划列出来。", "Let me put the plan down first.")
+PLAN_NEXT = Text("第 {n} 步做完了，继续。", "Step {n} is done, on to the next.")
 PLAN_DONE = Text("计划的三步都完成了。", "All three steps of the plan are done.")
 RUN_BEGIN = Text("我来运行 `{command}`。", "Let me run `{command}`.")
 RUN_DONE = Text("命令的输出：", "The command printed:")
@@ -55,6 +59,11 @@ THOUGHT = Text(
 )
 THOUGHT_DONE = Text("想好了：答案是 42。", "I have thought about it: the answer is 42.")
 SLOW_LINE = Text("第 {n} 句，共 {total} 句。", "Sentence {n} of {total}. ")
+LONG_LINE = Text(
+    "这是长回答的第 {n} 条，写好的脚本，用来看一条消息装不下时会怎样。",
+    "This is item {n} of a long answer, written down to show what becomes of more than a message holds.",
+)
+LONG_DONE = Text("长回答到此结束。", "This is the end of the long answer.")
 QUESTION = Text("你喜欢哪种颜色？", "Which colour do you like?")
 QUESTION_HEADER = Text("颜色", "Colour")
 QUESTION_CHOICES = (

@@ -15,9 +15,14 @@ SESSIONS_NONE = Text(
     en="This chat has no session yet; your next message opens one.",
 )
 SESSIONS_HEAD = Text(zh="本聊天的会话：", en="The sessions of this chat:")
-SESSION_LINE = Text(zh="{number}. {title} · {age} 前", en="{number}. {title} · {age} ago")
-SESSION_CURRENT = Text(zh="▸ {line}", en="▸ {line}")
-SESSION_FRESH = Text(zh="▸ 新会话（下一条消息打开）", en="▸ a new one, opened by your next message")
+# Bullets: the numbers fall, and Markdown would count a numbered list up.
+SESSION_LINE = Text(zh="- {number} · {title} · {age} 前", en="- {number} · {title} · {age} ago")
+SESSION_CURRENT = Text(
+    zh="- {number} ▸ {title} · {age} 前（当前）", en="- {number} ▸ {title} · {age} ago (current)"
+)
+SESSION_FRESH = Text(
+    zh="- ▸ 新会话（下一条消息打开）", en="- ▸ a new one, opened by your next message"
+)
 SESSIONS_OLDER = Text(zh="…… 另有更早的 {count} 个", en="… and {count} older ones")
 SESSIONS_HINT = Text(zh="/switch 编号 切换", en="/switch number goes back to one")
 SWITCHED = Text(zh="🔀 下一条消息在这个会话里：{title}", en="🔀 Your next message runs in: {title}")

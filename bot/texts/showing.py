@@ -2,7 +2,7 @@
 
 from bot.texts import Text
 
-FILES_HEAD = Text(zh="📁 {turn} 改了 {count} 个文件：", en="📁 {turn} changed {count} files:")
+FILES_HEAD = Text(zh="📁 {turn} 改了 {count} 个文件：", en="📁 Files changed by {turn}: {count}")
 FILES_NONE = Text(zh="{turn} 没有改动文件。", en="{turn} changed no files.")
 FILES_MORE = Text(zh="…… 另有 {count} 个", en="… and {count} more")
 FILES_RUNNING = Text(

@@ -25,7 +25,10 @@ CHOICE_WRONG = Text(zh="⚠️ {problem}", en="⚠️ {problem}")
 PENDING = Text(
     zh="🔐 待批准：{codes} · /pending", en="🔐 Waiting for a decision: {codes} · /pending"
 )
-WAITING = Text(zh="📬 待领取：{turns} · /result n", en="📬 Answers to fetch: {turns} · /result n")
+DOUBTFUL = Text(
+    zh="📭 不确定是否送达：{turns} · /result n 重新领取",
+    en="📭 Perhaps not received: {turns} · /result n shows them again",
+)
 LINKS_ON = Text(zh="🔗 文件链接：可用", en="🔗 File links: on")
 LINKS_OFF = Text(
     zh="🔗 文件链接：没有设置 server.public_url，只列文件名",
@@ -51,7 +54,7 @@ HELP_RUNNING = Text(
     zh="▸ 正在跑：{turn} {age}（排队 {count}）", en="▸ Running: {turn} {age} ({count} waiting)"
 )
 HELP_PENDING = Text(zh="▸ 等你决定：{codes}", en="▸ Waiting for a decision: {codes}")
-HELP_WAITING = Text(zh="▸ 待领取：{turns}", en="▸ Answers to fetch: {turns}")
+HELP_DOUBTFUL = Text(zh="▸ 不确定是否送达：{turns}", en="▸ Perhaps not received: {turns}")
 HELP_MORE = Text(
     zh="/help {topics}：例子；/help 命令名：说明",
     en="/help {topics}: examples; /help command: more",

@@ -51,31 +51,40 @@ OUTCOMES: dict[Outcome, Text] = {
     ),
 }
 
+INCOMPLETE = Text(
+    zh="⚠️ 完成，但缺文件 {paths} · /retry {n}", en="⚠️ Done, but without {paths} · /retry {n}"
+)
+TURNED_DOWN = Text(
+    zh="❌ 失败：{reason} · 换个说法或 /model 换模型",
+    en="❌ Failed: {reason} · use other words, or another model by /model",
+)
+
 # The body of an answer without words (K4).
 ONLY_FILES = Text(
     zh="模型没有写回答，改动了 {count} 个文件：",
-    en="No words from the model, {count} file(s) changed:",
+    en="No words from the model; files changed: {count}",
 )
 ONLY_TOOLS = Text(
     zh="模型没有写回答，也没有改动文件；执行了 {count} 步操作。",
-    en="No words from the model and no file changed; {count} tool call(s) were made.",
+    en="No words from the model and no file changed; tool calls made: {count}.",
 )
 NOTHING = Text(zh="没有文字，也没有改动文件。", en="No words, and no file changed.")
 
 MISSING_FILES = Text(
-    zh="⚠️ 回答说做好了 {paths}，但工作目录里没有找到。可以让它重新生成。",
-    en="⚠️ The answer claims {paths}, but no such file is in the workspace. Ask for it again.",
+    zh="⚠️ 回答说做好了 {paths}，但工作目录里没有找到。",
+    en="⚠️ The answer claims {paths}, but no such file is in the workspace.",
 )
 FILES = Text(zh="📄 {files}", en="📄 {files}")
 FILES_MORE = Text(zh="，另有 {count} 个", en=", and {count} more")
 FILE_DELETED = Text(zh="{path}（已删除）", en="{path} (deleted)")
 LINK = Text(zh="[查看文件与差异]({url})", en="[Files and diff]({url})")
+LINK_ONLY = Text(zh="[查看]({url})", en="[Open]({url})")
 NO_LINK = Text(
     zh="🔗 没有链接：管理员还没有设置 server.public_url。/files {n} · /diff {n}",
     en="🔗 No link: server.public_url is not set by the administrator. /files {n} · /diff {n}",
 )
-FOOT_FILES = Text(zh="改 {count} 文件", en="{count} file(s) changed")
-FOOT_APPROVALS = Text(zh="通过 {count} 次批准", en="{count} approval(s)")
+FOOT_FILES = Text(zh="改 {count} 文件", en="files changed: {count}")
+FOOT_APPROVALS = Text(zh="通过 {count} 次批准", en="approvals: {count}")
 MORE_LINK = Text(zh="……（全文：[打开]({url})）", en="… (in full: [open]({url}))")
 MORE_RESULT = Text(zh="……（未完，/result {n} 2 看后续）", en="… (/result {n} 2 reads on)")
 
@@ -113,12 +122,12 @@ HEAD_STEP = Text(zh="第 {step} 步", en="step {step}")
 HEAD_PREPARING = Text(zh="准备中", en="getting ready")
 THINKING = Text(zh="💭 思考中……", en="💭 thinking …")
 TODOS = Text(zh="📋 {done}/{total}", en="📋 {done}/{total}")
-EDITED = Text(zh="✏️ 改 {count} 个文件{counts}（{names}）", en="✏️ {count} file(s){counts} ({names})")
+EDITED = Text(zh="✏️ 改 {count} 个文件{counts}（{names}）", en="✏️ files: {count}{counts} ({names})")
 COMMAND = Text(zh="🖥 {command}  ⏱ {age}", en="🖥 {command}  ⏱ {age}")
 TOOL = Text(zh="🔧 {tool} {label}  ⏱ {age}", en="🔧 {tool} {label}  ⏱ {age}")
 TOOL_FAILED = Text(zh="❌ {tool} {label}：{error}", en="❌ {tool} {label}: {error}")
-READ = Text(zh="已读 {count} 个文件", en="{count} file(s) read")
-SEARCHED = Text(zh="搜索 {count} 次", en="{count} search(es)")
+READ = Text(zh="已读 {count} 个文件", en="files read: {count}")
+SEARCHED = Text(zh="搜索 {count} 次", en="searches: {count}")
 LOOKED = Text(zh="🔎 {what}", en="🔎 {what}")
 CHILD_RUNNING = Text(zh="　↳ 🤖 {title} · {doing}", en="  ↳ 🤖 {title} · {doing}")
 CHILD_DONE = Text(zh="　↳ ✔ {title}", en="  ↳ ✔ {title}")

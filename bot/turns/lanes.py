@@ -110,6 +110,7 @@ class Turns:
         if running is None:
             return None
         running.ask_to_end(Halt(why, by, self._clock()))
+        await self._store.turns.halt(running.record.n, by)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_WAIT_S):
                 await running.over.wait()
@@ -176,7 +177,8 @@ class Turns:
                 running.ask_to_end(Halt("restart", "", self._clock()))
             await self._wait_for_prompted(grace_s)
         await self.flush_once()
-        log.info("turns.drained", left=len(self))
+        left = sum(not running.over.is_set() for running in self._running.values())
+        log.info("turns.drained", left=left)
 
     def _prompted(self) -> list[Running]:
         return [running for running in self.all_running() if running.prompted]
@@ -246,6 +248,8 @@ class Turns:
         running = Running(turn, chat, started_at, deadline, resumed, reply)
         if restarted:
             running.tell(texts.RESUMED, n=turn.n)
+        if turn.stopped_by:
+            running.ask_to_end(Halt("stop", turn.stopped_by, now))
         self._running[turn.chat] = running
         facts = {"chat": turn.chat, "turn": turn.n, "message": turn.message}
         with structlog.contextvars.bound_contextvars(**facts):

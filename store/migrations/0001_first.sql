@@ -124,10 +124,12 @@ CREATE TABLE asks (
 );
 CREATE INDEX asks_by_chat ON asks (chat, state);
 
--- People who wrote without being admitted, and were told so.
+-- People who wrote without being admitted, and when they were last told so in which chat.
 CREATE TABLE strangers (
-    sender TEXT PRIMARY KEY,
-    told_at BIGINT NOT NULL
+    sender TEXT NOT NULL,
+    chat TEXT NOT NULL,
+    told_at BIGINT NOT NULL,
+    PRIMARY KEY (sender, chat)
 );
 
 -- The mirror of each workspace. A sync looks at the workspace once; a version says what a path was

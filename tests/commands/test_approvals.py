@@ -49,7 +49,7 @@ async def test_pending_shows_every_request_in_full_with_its_code(room):
     assert "15m00s" in said
     assert "哪种颜色？" in said
     assert "1. 红 — 暖" in said
-    assert "/answer b3m" in said
+    assert "回复：回答 b3m 编号" in said
 
 
 async def test_pending_tells_a_sub_agents_request(room):

@@ -55,6 +55,7 @@ async def test_model_shows_the_one_in_force_and_why(make_room):
         "可选：",
         "- fake/one",
         "- fake/two",
+        "",
         "/model provider/model 改选 · /model default 恢复默认",
     ]
 
@@ -76,9 +77,15 @@ async def test_model_chooses_for_this_chat(room):
 
 async def test_an_unknown_model_gets_the_nearest_and_changes_nothing(room):
     said = await room.say("/模型 two")
-    assert "fake/two" in said
+    assert "要用它：/model fake/two" in said
     assert "E-MODEL" in said
     assert (await chosen(room)).model == ""
+
+
+async def test_a_model_that_nothing_comes_near_gets_some_of_those_there_are(room):
+    said = await room.say("/model zzzz")
+    assert "可选的有：fake/one, fake/two…，/model 查看全部" in said
+    assert "相近" not in said
 
 
 @pytest.mark.parametrize(("chat", "level"), [(GROUP, "quiet"), (DIRECT, "normal")])

@@ -6,6 +6,7 @@ from bot.texts.about import TOPICS
 from commands import COMMANDS
 from tests.commands.room import DIRECT
 from tests.commands.test_approvals import PERMISSION, ask
+from tests.commands.test_status import lost_track
 
 
 async def test_help_names_every_command_and_fits_a_phone(room):
@@ -36,9 +37,17 @@ async def test_help_begins_with_how_things_stand(room):
     assert lines[2] == "▸ 等你决定：a7k"
 
 
-async def test_help_names_answers_that_wait(room):
+async def test_help_names_answers_that_may_be_lost(room):
     turn = await room.ended()
-    assert f"▸ 待领取：#{turn.n}" in await room.say("/help")
+    assert "不确定是否送达" not in await room.say("/help")
+    await lost_track(room, turn)
+    assert f"▸ 不确定是否送达：#{turn.n}" in await room.say("/help")
+
+
+async def test_help_says_a_few_words_about_each_command_in_either_language(room):
+    assert "/retry 重试 · /result 领取" in await room.say("/help")
+    said = await room.say("/help", language="en")
+    assert "/stop end the task · /force run now" in said
 
 
 @pytest.mark.parametrize("word", ["会话", "sessions", "session"])

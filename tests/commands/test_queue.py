@@ -83,7 +83,31 @@ async def test_queue_shows_what_runs_and_what_waits_in_order(room):
     assert lines[0] == f"▸ 正在跑 #{running.record.n} 写登录页 · 2m00s"
     assert lines[1] == f"1. #{second.n} 写 文档 · zhang · 等了 2m00s · ⏩ 插队"
     assert lines[2] == f"2. #{first.n} 写测试 · li · 等了 2m00s"
-    assert "/drop n" in lines[3]
+    assert lines[3] == ""  # else the hint belongs to the list's last item
+    assert lines[4] == "/force n 立即执行 · /drop n 取消"
+
+
+async def test_queue_offers_what_the_asker_may_do_and_no_more(room):
+    await room.running(sender="li")
+    await room.queued(sender="li")
+    assert "/force" not in (said := await room.say("/queue"))
+    assert "/drop" not in said
+    await room.queued()
+    assert (await room.say("/queue")).splitlines()[-1] == "/drop n 取消"
+    for sender in ("li", "lead", "boss"):
+        assert "/force n 立即执行 · /drop n" in await room.say("/queue", sender=sender)
+
+
+async def test_with_nothing_running_everybody_may_go_first(room):
+    await room.queued(sender="li")
+    assert (await room.say("/queue")).splitlines()[-1] == "/force n 立即执行"
+
+
+async def test_whoever_is_refused_is_told_who_can(room):
+    running = await room.running(sender="li")
+    said = await room.say("/force 先做这个")
+    assert f"#{running.record.n} 是 li 发起的" in said
+    assert "可请 li 或管理员操作" in said
 
 
 async def test_an_empty_queue_is_said_to_be_empty(room):

@@ -49,8 +49,9 @@ async def test_sessions_are_listed_newest_first_with_the_current_one_marked(room
     room.now += MINUTE
     assert (await room.say("会话")).splitlines() == [
         "本聊天的会话：",
-        "▸ 2. 二 · 1m00s 前",
-        "1. 一 · 2m00s 前",
+        "- 2 ▸ 二 · 1m00s 前（当前）",
+        "- 1 · 一 · 2m00s 前",
+        "",
         "/switch 编号 切换",
     ]
 
@@ -58,7 +59,7 @@ async def test_sessions_are_listed_newest_first_with_the_current_one_marked(room
 async def test_a_session_that_is_about_to_open_is_shown_on_top(room):
     await opened(room, "一")
     await room.say("/new")
-    assert (await room.say("/sessions")).splitlines()[1] == "▸ 新会话（下一条消息打开）"
+    assert (await room.say("/sessions")).splitlines()[1] == "- ▸ 新会话（下一条消息打开）"
 
 
 async def test_a_session_keeps_its_number_whatever_is_opened_or_switched_to(room):
@@ -66,8 +67,8 @@ async def test_a_session_keeps_its_number_whatever_is_opened_or_switched_to(room
         await opened(room, title)
     await room.say("/switch 1")
     await opened(room, "四")
-    listed = [line.removeprefix("▸ ")[:4] for line in (await room.say("/sessions")).splitlines()]
-    assert listed[1:5] == ["4. 四", "3. 三", "2. 二", "1. 一"]
+    listed = [line[2:7] for line in (await room.say("/sessions")).splitlines()]
+    assert listed[1:5] == ["4 ▸ 四", "3 · 三", "2 · 二", "1 · 一"]
 
 
 async def test_of_many_sessions_the_older_ones_are_counted(room):
@@ -75,7 +76,7 @@ async def test_of_many_sessions_the_older_ones_are_counted(room):
         await opened(room, f"s{number}")
     said = await room.say("/sessions")
     assert "另有更早的 2 个" in said
-    assert "\n2. " not in said
+    assert "\n- 2 " not in said
 
 
 async def test_switch_goes_back_from_the_next_turn_on(room):
@@ -114,7 +115,7 @@ async def test_rename_changes_the_title_here_and_on_the_server(room, opencode):
     session = await opened(room, "一")
     assert "登录与注册" in await room.say("/rename 登录与注册")
     assert opencode.sessions[session]["title"] == "登录与注册"
-    assert "1. 登录与注册" in await room.say("/sessions")
+    assert "1 ▸ 登录与注册" in await room.say("/sessions")
 
 
 async def test_rename_before_the_first_turn_names_the_session_to_come(room, opencode):
@@ -131,4 +132,4 @@ async def test_rename_while_opencode_is_away_changes_nothing_and_says_so(room, o
     session = await opened(room, "一")
     opencode.fault(session, "refuse")
     assert "E-OC-DOWN" in await room.say("/rename 二")
-    assert "1. 一" in await room.say("/sessions")
+    assert "1 ▸ 一" in await room.say("/sessions")

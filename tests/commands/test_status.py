@@ -16,7 +16,7 @@ async def test_status_of_an_idle_chat_is_one_screen(room):
         "📥 没有排队",
         f"💬 会话 （下一条消息开新会话） · 工作区 {folder}",
         "🤖 智能体 build（OpenCode 的默认智能体）",
-        "🧠 模型 fake/one（OpenCode 的 /config（model））",
+        "🧠 模型 fake/one（OpenCode 配置里的 model）",
         "🔗 文件链接：没有设置 server.public_url，只列文件名",
         "● OpenCode 1.18.33 正常",
     ]
@@ -50,9 +50,24 @@ async def test_status_names_what_a_running_turn_waits_for(room):
     assert "Waiting for a decision: a7k" in said
 
 
-async def test_status_names_answers_that_wait_and_a_few_of_many(room):
+async def lost_track(room, turn):
+    """Let a turn's answer leave, and nobody know whether it arrived."""
+    delivery = await room.store.deliveries.of_turn(turn.n)
+    await room.store.deliveries.claim(delivery.id, via="url", to="sending")
+    await room.store.deliveries.settle(delivery.id, "unknown", cause="timeout", at=room.now)
+
+
+async def test_status_is_silent_about_an_answer_that_stands_above_it(room):
+    await room.ended()
+    said = await room.say("/status")
+    assert "/result" not in said
+    assert "📭" not in said
+
+
+async def test_status_names_answers_that_may_be_lost_and_a_few_of_many(room):
     turn = await room.ended()
-    assert f"📬 待领取：#{turn.n}" in await room.say("/status")
+    await lost_track(room, turn)
+    assert f"📭 不确定是否送达：#{turn.n} · /result n" in await room.say("/status")
     for _ in range(9):
         await room.queued()
     assert "📥 排队 9：" in await room.say("/status")

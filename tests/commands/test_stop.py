@@ -65,11 +65,25 @@ async def test_stop_all_asks_first_and_names_the_count(room):
     await room.queued()
     await room.queued()
     said = await room.say("/stop all")
-    assert "1 个" in said
-    assert "2 个" in said
+    assert "将停止正在跑的任务，并取消排队的 2 个" in said
     assert "/stop all yes" in said
     assert room.engine.stops == []
     assert len(await room.store.turns.queued(GROUP.key)) == 2
+
+
+async def test_stop_all_names_only_what_there_is(room):
+    running = await room.running()
+    assert "没有排队的" in (said := await room.say("/stop all"))
+    assert "0 个" not in said
+    await room.say("/stop")
+    await room.queued()
+    assert "没有正在跑的任务；将取消排队的 1 个" in await room.say("/stop all")
+    assert room.engine.stops == [(running.record.n, "zhang", "stop")]
+
+
+async def test_a_stop_says_how_to_go_on(room):
+    running = await room.running()
+    assert f"/retry {running.record.n} 重新执行" in await room.say("/stop")
 
 
 async def test_stop_all_yes_drops_the_queue_before_it_stops(room):

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from store.errors import StoreError
+from store.strangers import DAY_MS
 from tests.store.samples import CHAT, a_chat, a_turn, accept, an_inbound
 
 
@@ -138,6 +139,10 @@ async def test_a_message_that_is_purged_between_two_looks_is_an_error(store, mon
         await accept(store, "m1")
 
 
-async def test_a_stranger_is_told_once(store):
-    assert await store.strangers.tell("wangwu", 1)
-    assert not await store.strangers.tell("wangwu", 2)
+async def test_a_stranger_is_told_once_a_chat_and_day(store):
+    assert await store.strangers.tell("wangwu", "team", 1)
+    assert not await store.strangers.tell("wangwu", "team", DAY_MS)
+    assert await store.strangers.tell("wangwu", "wangwu", 2)
+    assert await store.strangers.tell("zhaoliu", "team", 2)
+    assert await store.strangers.tell("wangwu", "team", DAY_MS + 1)
+    assert not await store.strangers.tell("wangwu", "team", 2 * DAY_MS)

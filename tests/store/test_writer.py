@@ -11,7 +11,7 @@ from store.database import Statement
 from store.errors import StoreError
 from tests.store.samples import accept
 
-TELL = "INSERT INTO strangers (sender, told_at) VALUES ($1, $2)"
+TELL = "INSERT INTO strangers (sender, chat, told_at) VALUES ($1, 'team', $2)"
 TOLD = "SELECT sender FROM strangers ORDER BY sender"
 
 

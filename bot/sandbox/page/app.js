@@ -10,6 +10,7 @@ const unread = new Set();
 let scene = { members: [], groups: [], bot: "", demo: false };
 let chat = "";
 let quote = "";
+let follow = false; // one's own message was just sent: show it, wherever one has scrolled to
 
 const group = () => scene.groups.find((each) => each.id === chat) ?? null;
 const speaker = () => (group() ? $("speaker").value : chat);
@@ -21,18 +22,28 @@ async function post(path, body, type = "application/json") {
   return response.json();
 }
 
-async function attempt(work) {
+function connected() {
+  $("line").textContent = T.connected;
+  $("line").dataset.state = "connected";
+}
+
+async function attempt(work, failed = T.failedFile) {
   try {
     await work();
+    connected();
+    return true;
   } catch (error) {
-    $("line").textContent = T.failed + error.message;
+    $("line").textContent = failed + error.message;
     $("line").dataset.state = "lost";
+    return false;
   }
 }
 
-function sendWords(text) {
+/** Send a message as it stands; what could not be sent goes back to where it was typed. */
+async function sendWords(text) {
   const words = text.trim();
   if (!words || !chat) return;
+  const where = chat;
   const body = {
     member: speaker(),
     group: group()?.id ?? null,
@@ -41,12 +52,18 @@ function sendWords(text) {
     at: $("mention").checked,
   };
   setQuote("");
-  attempt(() => post("./say", JSON.stringify(body)));
+  follow = true;
+  if (await attempt(() => post("./say", JSON.stringify(body)), T.failed)) return;
+  if (chat !== where) openChat(where);
+  $("words").value = [words, $("words").value].filter(Boolean).join("\n");
+  setQuote(body.quote);
+  grow();
 }
 
 function sendFile(file) {
   const query = new URLSearchParams({ member: speaker(), group: group()?.id ?? "", name: file.name });
   const type = file.type || "application/octet-stream";
+  follow = true;
   attempt(() => post(`./upload?${query}`, file, type));
 }
 
@@ -108,6 +125,8 @@ function drawAlarm() {
 function take(news) {
   if (news.fresh) items.clear();
   const stay = !atBottom();
+  const mine = follow && news.items.some((item) => item.chat === chat && item.kind === "said");
+  if (mine) follow = false;
   for (const item of news.items) {
     items.set(item.id, item);
     if (item.chat === chat && !news.fresh) draw(item);
@@ -118,7 +137,7 @@ function take(news) {
     drawChat();
   }
   $("talk").dataset.empty = drawn.size ? "" : T.empty;
-  if (!stay) toBottom();
+  if (!stay || mine) toBottom();
   drawAlarm();
   drawChats();
 }
@@ -194,6 +213,7 @@ function dress() {
     $(id).setAttribute("aria-label", T[id]);
   }
   $("alarm-close").textContent = T.close;
+  $("restarted").textContent = T.restarted;
   $("speak-as").textContent = T.speakAs;
   $("mention-name").textContent = `@${scene.bot}`;
   $("speaker").replaceChildren(...scene.members.map((each) => new Option(each.name, each.id)));
@@ -236,17 +256,23 @@ function listenToPerson() {
   });
 }
 
+/** Say when the sandbox runs anew since this browser first saw it: what was said before is gone. */
+function noteStart(run) {
+  if (!localStorage.getItem("first-run")) localStorage.setItem("first-run", run);
+  $("restarted").hidden = localStorage.getItem("first-run") === run;
+}
+
 function listenToService() {
   const source = new EventSource("./events");
-  source.addEventListener("open", () => {
-    $("line").textContent = T.connected;
-    $("line").dataset.state = "connected";
-  });
+  source.addEventListener("open", connected);
   source.addEventListener("error", () => {
     $("line").textContent = T.lost;
     $("line").dataset.state = "lost";
   });
-  source.addEventListener("message", (event) => take(JSON.parse(event.data)));
+  source.addEventListener("message", (event) => {
+    noteStart(event.lastEventId.split(".")[0]);
+    take(JSON.parse(event.data));
+  });
 }
 
 scene = await (await fetch("./scene")).json();
