@@ -126,11 +126,18 @@ class Intake:
     def _receipt(self, arrival: Arrival, turn: TurnRecord, position: int) -> str:
         if position:
             title, since = self.what_runs(arrival.chat)
-            return texts.QUEUED.say(
+            queued = texts.QUEUED if self._may_force(arrival) else texts.QUEUED_BEHIND
+            return queued.say(
                 arrival.language, n=turn.n, position=position, running=title, age=since
             )
         begun = texts.ACCEPTED if turn.bubble else texts.ACCEPTED_CLOSED
         return begun.say(arrival.language, n=turn.n)
+
+    def _may_force(self, arrival: Arrival) -> bool:
+        """Tell whether it is of use to offer /force: what runs may be theirs or not."""
+        running = self._services.turns.running(arrival.chat)
+        starter = running.record.sender if running else arrival.message.sender
+        return self._services.access.may_force(arrival.message.sender, starter)
 
     async def _waited(self, arrival: Arrival, text: str, *, finished: bool) -> str:
         """Take what waited for this contact."""

@@ -130,3 +130,14 @@ async def test_a_stop_is_not_forgotten_by_a_restart(make_faked, fake):
     turn = await bot.store.turns.get(1)
     assert (turn.state, turn.stopped_by) == ("stopped", "zhangsan")
     assert fake.aborts
+
+
+async def test_a_receipt_offers_to_go_first_only_to_those_who_may(faked, fake):
+    fake.script(hang())
+    await faked.wecom.say("zhangsan", "one", group="wrTEAM")
+    await prompted(fake, 1)
+    other = await (await faked.wecom.say("lisi", "two", group="wrTEAM")).done()
+    own = await (await faked.wecom.say("zhangsan", "three", group="wrTEAM")).done()
+    assert "/force" not in other
+    assert "/drop 2" in other
+    assert "/force 3" in own

@@ -7,6 +7,10 @@ ACCEPTED_CLOSED = Text(
     zh="📥 已收到 #{n}，正在处理，完成后另发一条消息。/result {n}",
     en="📥 Got #{n} and working on it; the answer comes as a message of its own. /result {n}",
 )
+QUEUED_BEHIND = Text(
+    zh="📥 已排队 #{n}（第 {position} 位，正在跑：{running} {age}）· /drop {n} 取消",
+    en="📥 Queued as #{n} (position {position}; running: {running} {age}) · /drop {n} to cancel",
+)
 QUEUED = Text(
     zh="📥 已排队 #{n}（第 {position} 位，正在跑：{running} {age}）· /force {n} 立即执行 · /drop {n} 取消",
     en="📥 Queued as #{n} (position {position}; running: {running} {age}) · /force {n} to run it now · /drop {n} to cancel",
@@ -43,8 +47,8 @@ RECEIPT = Text(
     en="📥 Got #{n}. /status shows where it stands · /result {n} its answer",
 )
 UNKNOWN_COMMAND = Text(
-    zh="没有 /{name} 这个命令，没有执行任何操作。{hint}/help 查看全部。",
-    en="There is no command /{name}; nothing was done. {hint}/help lists them all.",
+    zh="没有 /{name} 这个命令，没有执行任何操作。{hint}/help 查看全部。E-COMMAND-UNKNOWN",
+    en="There is no command /{name}; nothing was done. {hint}/help lists them all. E-COMMAND-UNKNOWN",
 )
 DID_YOU_MEAN = Text(zh="你是不是想用 /{nearest}？", en="Did you mean /{nearest}? ")
 MEDIA_ONLY = Text(
