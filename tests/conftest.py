@@ -8,10 +8,12 @@ from hypothesis import settings
 pytest_plugins = [
     "tests.browser_fixtures",
     "tests.opencode_fixtures",
+    "tests.serving_fixtures",
     "tests.peer_fixtures",
     "tests.wecom_fixtures",
     "tests.service_fixtures",
     "tests.fault_fixtures",
+    "tests.viewer_fixtures",
 ]
 
 

@@ -1,10 +1,5 @@
 """What a turn changed in the files, and their content as the turn left it."""
 
-import os
-
-import pytest
-
-from bot.snapshot import Limits, blobs
 from bot.texts import files as texts
 from tests.desk import git, kinds, settle
 
@@ -233,86 +228,6 @@ async def test_looking_again_after_a_crash_gives_the_same(desk):
     assert (await desk.look(n)).changes == first.changes
 
 
-@pytest.mark.parametrize("desk", [Limits(first_bytes=10)], indirect=True)
-async def test_a_large_workspace_is_at_first_known_by_size_and_time_only(desk):
-    desk.write("big.txt", "0123456789abcdef\n")
-    desk.write("same.txt", "x")
-    settle(desk.workspace)
-    n = await desk.begin()
-    desk.write("big.txt", "changed\n")
-    looked = await desk.end(n)
-    assert [change.before for change in looked.changes] == [""]
-    assert await desk.files.diff(n, "big.txt") == texts.DIFF_UNKEPT.say("zh", path="big.txt")
-    assert await desk.content(n, "big.txt") == b"changed\n"
-    assert await desk.content(n, "same.txt") == b"x"
-    desk.write("same.txt", "y")
-    assert await desk.content(n, "same.txt") is None
-
-
-@pytest.mark.parametrize("desk", [Limits(first_bytes=10)], indirect=True)
-async def test_a_claimed_file_of_a_large_workspace_is_mirrored_though_unchanged(desk):
-    desk.write("big.txt", "0123456789abcdef\n")
-    settle(desk.workspace)
-    n = await desk.begin()
-    assert (await desk.end(n, claimed=["big.txt"])).changes == ()
-    desk.write("big.txt", "later")
-    assert await desk.content(n, "big.txt") == b"0123456789abcdef\n"
-
-
-@pytest.mark.parametrize("desk", [Limits(max_bytes=10)], indirect=True)
-async def test_a_file_above_the_limit_is_listed_but_never_served(desk):
-    n = await desk.begin()
-    desk.write("big.bin", b"x" * 11)
-    assert await desk.content(n, "big.bin") is None
-    (change,) = (await desk.end(n)).changes
-    assert (change.blob, change.size, desk.files.obstacle(change)) == ("", 11, "large")
-    assert await desk.content(n, "big.bin") is None
-    assert await desk.files.diff(n, "big.bin") == texts.DIFF_LARGE.say("zh", path="big.bin")
-
-
-@pytest.mark.parametrize("desk", [Limits(look_bytes=10)], indirect=True)
-async def test_one_look_copies_only_so_much_and_claimed_files_first(desk):
-    n = await desk.begin()
-    for name in "abc":
-        desk.write(f"{name}.txt", "123456")
-    looked = await desk.end(n, touched=["c.txt"])
-    obstacles = {change.path: desk.files.obstacle(change) for change in looked.changes}
-    assert obstacles == {"a.txt": "unkept", "b.txt": "unkept", "c.txt": ""}
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        ".env",
-        ".env.local",
-        "conf/.ENV",
-        "prod.env",
-        ".git/config",
-        "sub/.git/HEAD",
-        ".ssh/config",
-        "id_rsa",
-        "keys/id_ed25519.pub",
-        "server.PEM",
-        "tls.key",
-        ".netrc",
-        ".npmrc",
-        "credentials.json",
-        ".aws/credentials",
-        ".env.d/prod",
-    ],
-)
-async def test_a_secret_is_never_published(desk, path):
-    n = await desk.begin()
-    desk.write(path, "password")
-    assert await desk.content(n, path) is None
-    looked = await desk.end(n, claimed=[path], touched=[path])
-    assert await desk.content(n, path) is None
-    assert not list((desk.data / "blobs").glob("??/*"))
-    for change in looked.changes:
-        assert desk.files.obstacle(change) == "secret"
-        assert await desk.files.diff(n, path, "en") == texts.DIFF_SECRET.say("en", path=path)
-
-
 async def test_a_diff_is_as_git_prints_it(desk):
     desk.write("a.py", "".join(f"{i}\n" for i in range(20)))
     n = await desk.begin()
@@ -339,37 +254,6 @@ async def test_no_diff_is_made_of_bytes_or_of_very_long_texts(desk):
     assert await desk.files.diff(n, "long.txt") == texts.DIFF_LARGE.say("zh", path="long.txt")
 
 
-async def test_copies_without_a_use_are_swept_when_they_are_old(desk):
-    n = await desk.begin()
-    desk.write("a.txt", "kept")
-    await desk.end(n)
-    assert await desk.files.sweep(set()) == 0
-    desk.now = desk.clock() + int(blobs.SWEEP_AGE_S + 60) * 1000
-    assert await desk.files.sweep(await desk.store.files.blobs_in_use()) == 0
-    assert await desk.files.sweep(set()) == 1
-    assert await desk.content(n, "a.txt") is None
-
-
-async def test_a_copy_that_is_used_anew_is_young_again(desk):
-    n = await desk.begin()
-    desk.write("a.txt", "same")
-    await desk.look(n)
-    (copy,) = (desk.data / "blobs").glob("??/*")
-    os.utime(copy, (0, 0))
-    desk.write("b.txt", "same")
-    await desk.look(n)
-    assert await desk.files.sweep(set()) == 0
-
-
-async def test_copies_are_for_the_owner_alone(desk):
-    n = await desk.begin()
-    desk.write("a.txt", "kept").chmod(0o666)
-    await desk.end(n)
-    (copy,) = (desk.data / "blobs").glob("??/*")
-    assert copy.stat().st_mode & 0o777 == 0o600
-    assert copy.parent.stat().st_mode & 0o077 == 0
-
-
 async def test_a_workspace_that_is_gone_or_a_link_is_nothing_and_forgets_nothing(desk, tmp_path):
     desk.write("a.txt", "kept")
     n = await desk.begin()
@@ -382,17 +266,6 @@ async def test_a_workspace_that_is_gone_or_a_link_is_nothing_and_forgets_nothing
     assert await desk.content(n, "a.txt") == b"kept"
     assert await desk.content(n, "hostname") is None
     assert real.exists()
-
-
-async def test_a_full_disk_leaves_the_files_listed(desk):
-    n = await desk.begin()
-    desk.data.mkdir(exist_ok=True)
-    (desk.data / "blobs").write_text("not a folder")
-    desk.write("a.txt", "1")
-    desk.write("b.txt", "2")
-    looked = await desk.end(n)
-    assert {desk.files.obstacle(change) for change in looked.changes} == {"unkept"}
-    assert await desk.content(n, "a.txt") == b"1"
 
 
 async def test_nobody_gets_files_of_a_turn_that_is_not_there(desk):
