@@ -292,6 +292,8 @@ async def test_a_store_that_cannot_write_or_be_read_is_told_and_hides_nothing_el
         warnings = (await health(http, bot))["warnings"]
     assert any("cannot store messages" in one for one in warnings)
     assert any("disk space" in one for one in warnings)
+    bot.service.settings.server.data_dir.chmod(0o755)
+    assert any("data folder" in one for one in (await health(http, bot))["warnings"])
     assert (await parts(http, bot))["store"] == "ok"
     await bot.store.close()
     truth = await health(http, bot)

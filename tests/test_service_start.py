@@ -126,6 +126,18 @@ async def test_a_good_configuration_is_said_to_be_fine(run, environ, tmp_path):
     assert code == 0
 
 
+async def test_a_check_notes_what_is_allowed_and_hardly_meant(run, environ):
+    for name in ("BOT_ADMINS", "BOT_MAINTAINERS", "BOT_MEMBERS"):
+        del environ[name]
+    code, said = await over(await run("config", "check", **environ))
+    assert (code, "nobody may use the bot" in said) == (0, True)
+
+
+async def test_a_check_of_nothing_says_that_nothing_is_configured(run):
+    code, said = await over(await run("config", "check"))
+    assert (code, "make run" in said) == (0, True)
+
+
 async def test_a_port_that_is_taken_is_a_sentence(run, environ):
     taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", int(environ["BOT_PORT"]))
     async with taken:

@@ -329,6 +329,16 @@ async def test_a_turn_may_even_be_over_before_its_message_is_answered(edge):
     assert bubbles.open_of("zhangsan") == 0
 
 
+async def test_a_bubble_that_was_finished_unseen_is_not_counted_twice(edge):
+    stream, _ = await begun(edge)
+    record = await edge.store.inbox.by_stream(stream)
+    bubbles = edge.edge._bubbles
+    bubbles.finish(bubbles.find(stream), "over")
+    bubbles.find(stream).loaded = False
+    assert bubbles.restore(record).content == "over"
+    assert bubbles.open_of("zhangsan") == 0
+
+
 async def test_what_the_store_has_never_replaces_what_memory_knows(edge):
     stream, reply = await begun(edge)
     reply.update("newer")

@@ -299,6 +299,18 @@ async def test_before_the_address_expires_the_person_is_told_where_the_answer_wi
     assert (await finished(edge, reply)).state == "due"
 
 
+async def test_a_turn_that_still_waits_in_line_is_told_of_as_well(edge, monkeypatch):
+    monkeypatch.setattr("handlers.wecom.way_out.WATCH_S", 0.01)
+    await asked(edge)
+    edge.clock.now += 54 * MINUTE
+    async with asyncio.timeout(5):
+        watch = asyncio.get_running_loop().create_task(edge.edge._replies.way_out.watch())
+        await edge.late.came.wait()
+        watch.cancel()
+    assert "/result 1" in edge.late.texts[0]
+    assert len(edge.late.posts) == 1
+
+
 async def test_there_are_no_last_words_without_a_fresh_address(edge):
     _, reply = await asked(edge, text="later", url=False)
     await reply._replies.way_out.last_words(1, "M1", "zh")
