@@ -69,6 +69,7 @@ class Store:
             + await self.inbox.purge(before)
             + await self.deliveries.purge(before)
             + await self.files.purge(before)
+            + await self.strangers.purge(before)
         )
 
     async def close(self) -> None:

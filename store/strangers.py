@@ -8,6 +8,7 @@ TELL = """
     WHERE strangers.told_at <= $4
     RETURNING sender
 """
+PURGE = "DELETE FROM strangers WHERE told_at < $1 RETURNING sender"
 DAY_MS = 24 * 60 * 60 * 1_000
 
 
@@ -21,3 +22,8 @@ class Strangers:
         """Note that they are told now; False when they were told in this chat within a day."""
         rows = await self._database.write(Statement(TELL, sender, chat, at, at - DAY_MS))
         return bool(rows[0])
+
+    async def purge(self, before: int) -> int:
+        """Forget who was told before then; return how many."""
+        rows = await self._database.write(Statement(PURGE, before))
+        return len(rows[0])

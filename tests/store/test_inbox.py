@@ -146,3 +146,11 @@ async def test_a_stranger_is_told_once_a_chat_and_day(store):
     assert await store.strangers.tell("zhaoliu", "team", 2)
     assert await store.strangers.tell("wangwu", "team", DAY_MS + 1)
     assert not await store.strangers.tell("wangwu", "team", 2 * DAY_MS)
+
+
+async def test_whoever_was_told_long_ago_is_forgotten(store):
+    await store.strangers.tell("wangwu", "team", 1)
+    await store.strangers.tell("zhaoliu", "team", 9)
+    assert await store.strangers.purge(5) == 1
+    assert await store.strangers.tell("wangwu", "team", 9)
+    assert not await store.strangers.tell("zhaoliu", "team", 10)
