@@ -51,6 +51,11 @@ class Connection(aiosqlite.Connection):
         self._tx.put_nowait((future, lambda: job(connection)))
         return future
 
+    async def gone(self) -> None:
+        """Wait for the end of the thread; aiosqlite lets go of one that could not open its file."""
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join)
+
 
 def rows_of(connection: sqlite3.Connection, sql: str, args: tuple[Value, ...]) -> list[Row]:
     """Run one statement and return its rows."""

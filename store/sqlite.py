@@ -163,6 +163,7 @@ async def _close(*connections: Connection) -> None:
     for connection in connections:
         with contextlib.suppress(sqlite3.Error):  # all that was promised is on the disk by now
             await connection.close()
+        await connection.gone()
 
 
 def _size(path: Path) -> int:
