@@ -26,19 +26,30 @@ def test_a_process_is_known_by_its_start_and_a_zombie_is_over():
     assert not process.started_at(child.pid)
 
 
-def test_without_proc_ps_tells_the_same(monkeypatch, tmp_path):
-    monkeypatch.setattr(process, "BOOT", tmp_path / "none")
-    with subprocess.Popen(["sh", "-c", "sleep 61 & wait"]) as child:
-        one = Process(child.pid, process.started_at(child.pid))
-        assert one.alive
-        deadline = time.monotonic() + 10
-        while not (kin := process.family(child.pid)) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert len(kin) == 1
-        assert process.marked("X=1") == []
-        assert process.end([*kin, one], 5) == 2
-        assert not one.alive
-    assert not Process(child.pid, "").alive
+WITHOUT_PROC = """
+import subprocess, time
+from pathlib import Path
+from bot.opencode import process
+from bot.opencode.process import Process
+
+process.BOOT = Path("/nowhere")
+with subprocess.Popen(["sh", "-c", "sleep 61 & wait"]) as child:
+    one = Process(child.pid, process.started_at(child.pid))
+    assert one.alive
+    deadline = time.monotonic() + 10
+    while not (kin := process.family(child.pid)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(kin) == 1
+    assert process.marked("X=1") == []
+    assert process.end([*kin, one], 5) == 2
+    assert not one.alive
+assert not Process(child.pid, "").alive
+"""
+
+
+def test_without_proc_ps_tells_the_same():
+    # In a process of its own: the server that the tests share is watched by this very module.
+    subprocess.run([sys.executable, "-c", WITHOUT_PROC], check=True, timeout=60)
 
 
 def test_a_process_that_ignores_the_request_is_killed():
