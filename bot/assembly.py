@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import structlog
-
 from bot.access import Access
 from bot.asks import Asks
 from bot.background import Background
@@ -40,8 +38,6 @@ from handlers.verbs import Verbs
 from handlers.wecom.timing import Timing
 from store import SQLITE, Store, open_store
 from store.errors import StoreUnusable
-
-log = structlog.get_logger()
 
 PRIVATE = 0o700
 TOKEN_FILE = "admin.token"  # noqa: S105 - the name of a file

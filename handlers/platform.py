@@ -1,26 +1,8 @@
 """What a platform package and the rest of the service are to each other."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
-from aiohttp.web import AbstractRouteDef
-
-from bot.messages import InboundMessage, PlatformEvent, Replies
-
-
-class Platform(Protocol):
-    """A chat product as the root sees it."""
-
-    @property
-    def routes(self) -> Sequence[AbstractRouteDef]:
-        """What the web application serves for it."""
-
-    @property
-    def replies(self) -> Replies:
-        """How the engine answers there."""
-
-    async def close(self) -> None:
-        """Keep what is shown and let go of every connection."""
+from bot.messages import InboundMessage, PlatformEvent
 
 
 class Opening(Protocol):

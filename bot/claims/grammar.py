@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from bot.claims.paths import MARK, OTHER
+from bot.claims.paths import MARK
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +153,3 @@ QUESTION = re.compile(r"[?？]\s*$|吗\W*$|是否|有没有|要不要|需不需�
 FURTHER = re.compile(
     rf"^\W*(?:(?:and|plus|as well as|also|then|以及|还有|和|及|与)\W*)?[{MARK}]|^\s*(?:and|以及|还有)\b"
 )
-PLAIN_WORDS = re.compile(rf"[^\s{MARK}{OTHER}]")

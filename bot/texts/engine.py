@@ -15,10 +15,6 @@ QUEUED = Text(
     zh="📥 已排队 #{n}（第 {position} 位，正在跑：{running} {age}）· /force {n} 立即执行 · /drop {n} 取消",
     en="📥 Queued as #{n} (position {position}; running: {running} {age}) · /force {n} to run it now · /drop {n} to cancel",
 )
-FORCED = Text(
-    zh="⏩ 正在停止 #{running}，随后执行 #{n}……",
-    en="⏩ Stopping #{running}, then #{n} runs …",
-)
 BUSY = Text(
     zh="⏳ 正在跑：{running} {age}，这条消息没有执行。请稍后重发，或 /force 文字 立即执行，/stop 停止。E-BUSY",
     en="⏳ Running: {running} {age}. This message was not run. Send it again later, /force text to run it now, or /stop. E-BUSY",

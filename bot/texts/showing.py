@@ -16,10 +16,6 @@ NO_LINKS = Text(
 )
 PAGE = Text(zh="[全部改动]({url})", en="[All changes]({url})")
 DIFF_HEAD = Text(zh="📝 {turn} 的改动：", en="📝 What {turn} changed:")
-DIFF_NONE = Text(
-    zh="{turn} 的改动里没有可显示的文字差异。",
-    en="None of the changes of {turn} can be shown as text.",
-)
 DIFF_CUT = Text(
     zh="（只显示了一部分，/files {n} 列出全部文件）",
     en="(Only a part is shown; /files {n} lists all files)",

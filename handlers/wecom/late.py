@@ -10,11 +10,8 @@ from typing import Literal
 
 import httpx
 import orjson
-import structlog
 
 from handlers.wecom.wire import markdown_body
-
-log = structlog.get_logger()
 
 HTTPS_PORT = 443
 TIMEOUT_S = 10.0
