@@ -36,12 +36,12 @@ $(BIN)/python:
 
 $(RUN_READY): requirements.lock | $(BIN)/python
 	@echo "Installing Python packages, once; this takes a minute or two …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	touch $@
 
 $(DEV_READY): requirements-dev.lock | $(BIN)/python
 	@echo "Installing Python packages for development, once; this takes a minute or two …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
 	touch $@ $(RUN_READY)
 
 # `npm ci` would insist on a locked package for every platform; `npm install` keeps to the lock for those it has.
