@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
+LAB_READY := $(VENV)/.lab-ready
 OPENCODE_READY := .runtime/.ready
 
 .PHONY: run test check bench clean lock opencode
@@ -26,6 +27,7 @@ bench: $(DEV_READY) $(OPENCODE_READY)  ## the benchmarks, side by side in one ru
 lock:  ## renew the locked dependencies after a change in pyproject.toml (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra dev pyproject.toml -o requirements-dev.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra dev --extra lab pyproject.toml -c requirements-dev.lock -o requirements-lab.lock
 
 clean:  ## remove what these targets made; data/ and config/bot.toml stay
 	rm -rf $(VENV) .runtime .peers build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
@@ -43,6 +45,11 @@ $(DEV_READY): requirements-dev.lock | $(BIN)/python
 	@echo "Installing Python packages for development, once; this takes a minute or two …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
 	touch $@ $(RUN_READY)
+
+$(LAB_READY): requirements-lab.lock | $(DEV_READY)
+	@echo "Installing Python packages for the long runs, once …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-lab.lock
+	touch $@
 
 # `npm ci` would insist on a locked package for every platform; `npm install` keeps to the lock for those it has.
 opencode:  ## install the pinned OpenCode and ripgrep under .runtime/
