@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from config.version import VERSION
 from handlers import viewer
 from handlers.health import Health
 from handlers.wecom.timing import Timing
+from store.crashpoints import arm
 
 __all__ = ["Service", "check_end", "opened", "serve", "told_to_end"]
 
@@ -35,6 +37,7 @@ Extra = Callable[[web.Application, Service], None]
 
 def serve(settings: Settings, file: Path | None = None, *, level: str = "info") -> None:
     """Run the service until it is told to end. Raises StartError, for what ended it as well."""
+    arm(os.environ)
     mask = set_up(secrets=settings.secrets(), level=level)
     uvloop.run(_serve(settings, file, mask.hide))
 

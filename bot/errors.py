@@ -8,18 +8,21 @@ Error
 │   ├── OpenCodeUnavailable  no answer, or none that we can read: it may have acted all the same
 │   └── WeComError           WeCom refused a call
 ├── BadEnvelope          a callback that is not WeCom's, or not whole
+├── BackupError          a backup cannot be made or restored; its text says why and what to do
 └── StartError           the service cannot start; its text says why and what to do
 
 StoreError (``store.errors``, which stands below and has its own root)
 ├── StoreFull            no space: nothing was written, a later try may succeed
+├── TurnLost             another process holds the turn by now: this one lets go of it
 ├── StoreBroken          an I/O error: nothing can be promised any more, the process must end
 └── StoreUnusable        the store cannot be opened
 """
 
 from bot.texts import Text
-from store.errors import StoreBroken, StoreError, StoreFull
+from store.errors import StoreBroken, StoreError, StoreFull, TurnLost
 
 __all__ = [
+    "BackupError",
     "BadEnvelope",
     "Error",
     "OpenCodeError",
@@ -30,6 +33,7 @@ __all__ = [
     "StoreBroken",
     "StoreError",
     "StoreFull",
+    "TurnLost",
     "UserError",
     "WeComError",
 ]
@@ -93,6 +97,10 @@ class WeComError(PeerError):
 
 class BadEnvelope(Error):
     """A sealed message that we must not believe. Says what was wrong, never what was in it."""
+
+
+class BackupError(Error):
+    """A backup cannot be made or restored. The message is a sentence for the operator."""
 
 
 class StartError(Error):

@@ -15,6 +15,7 @@ from bot.texts import Text
 from bot.texts import sessions as texts
 from config.settings import Settings
 from store import Store
+from store.crashpoints import crashpoint
 from store.records import ChatRecord, SessionRecord, TurnRecord
 
 log = structlog.get_logger()
@@ -136,6 +137,7 @@ class Sessions:
         opened = await self._find(chat, turn, folder) or await self._create(
             chat, turn, folder, title
         )
+        crashpoint("C07")
         await self._store.sessions.put(
             chat.key, turn.epoch, opened, title, str(folder), self._clock()
         )

@@ -1,5 +1,7 @@
 """What must survive a restart: repositories over one database."""
 
+import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +39,7 @@ class Store:
         self.chats = Chats(database)
         self.inbox = Inbox(database)
         self.sessions = Sessions(database)
-        self.turns = Turns(database)
+        self.turns = Turns(database, owner=f"{os.getpid()}-{secrets.token_hex(4)}")
         self.deliveries = Deliveries(database)
         self.asks = Asks(database)
         self.strangers = Strangers(database)
@@ -70,6 +72,7 @@ class Store:
             + await self.deliveries.purge(before)
             + await self.files.purge(before)
             + await self.strangers.purge(before)
+            + await self.sessions.purge(before)
         )
 
     async def close(self) -> None:

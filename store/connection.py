@@ -4,6 +4,7 @@ import asyncio
 import functools
 import re
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -35,9 +36,11 @@ class Connection(aiosqlite.Connection):
 
     def __init__(self, path: Path) -> None:
         def connector() -> sqlite3.Connection:
-            return sqlite3.connect(
+            connection = sqlite3.connect(
                 path, timeout=BUSY_S, isolation_level=None, cached_statements=CACHED_STATEMENTS
             )
+            connection.create_function("now_ms", 0, _now_ms)
+            return connection
 
         super().__init__(connector, FETCHED_AT_ONCE)
         self._thread.daemon = True  # a process that has to end now must not wait for it
@@ -55,6 +58,11 @@ class Connection(aiosqlite.Connection):
         """Wait for the end of the thread; aiosqlite lets go of one that could not open its file."""
         if self._thread.ident is not None:
             await asyncio.to_thread(self._thread.join)
+
+
+def _now_ms() -> int:
+    """Return what SQL calls ``now_ms()``: the database's clock, in Unix milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 def rows_of(connection: sqlite3.Connection, sql: str, args: tuple[Value, ...]) -> list[Row]:

@@ -35,7 +35,12 @@ class Database(Queries, Protocol):
     """A database. Writes of one moment share a commit, and return once it is on the disk.
 
     A caller that is cancelled while its write waits does not know whether it was kept.
+    ``now_ms()`` in SQL is the database's own clock, in Unix milliseconds.
     """
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether no other process can have it open: who held a turn before us is dead."""
 
     def transaction(self) -> AbstractAsyncContextManager[Queries]:
         """Have the writer to oneself, to read between writes; no network ``await`` inside."""

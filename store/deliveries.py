@@ -3,11 +3,13 @@
 from typing import Literal
 
 from store.database import Database, Row, Statement, Value
-from store.records import Delivery, DeliveryState, NewDelivery
+from store.edges import Move, moved
+from store.records import Delivery, NewDelivery
 from store.rows import columns, reader
 
 # ruff: noqa: S608 - only constants are put together
 
+Settled = Literal["sent", "unknown", "failed"]
 PURGED_AT_ONCE = 500
 COLUMNS = columns(Delivery)
 ADD = f"""
@@ -22,7 +24,7 @@ KEEP_FOR_TURN = """
         chat, turn, message, body, footer, more, state, created_at, changed_at
     )
     SELECT $2, n, $3, $4, $5, $6, 'due', $7, $7 FROM turns
-    WHERE n = $1 AND state IN ('queued', 'running')
+    WHERE n = $1 AND state IN ('queued', 'running') AND fence = $8
     ON CONFLICT (turn) DO NOTHING
 """
 GET = f"SELECT {COLUMNS} FROM deliveries WHERE id = $1"
@@ -33,22 +35,51 @@ UNKNOWN = f"""
     SELECT {COLUMNS} FROM deliveries
     WHERE chat = $1 AND state = 'unknown' AND cause <> 'told' ORDER BY id
 """
-CLAIM = """
-    UPDATE deliveries SET state = $2, via = $3
-    WHERE id = $1 AND state = 'due'
-    RETURNING id
-"""
-SETTLE = """
-    UPDATE deliveries SET state = $2, via = COALESCE($3, via), cause = $4, changed_at = $5
-    WHERE id = $1 AND state IN ('due', 'sending', 'unknown')
-    RETURNING id
-"""
-RELEASE = """
-    UPDATE deliveries SET state = 'due', via = '', cause = $2
-    WHERE id = $1 AND state = 'sending'
-    RETURNING id
-"""
-DOUBTFUL = f"UPDATE deliveries SET state = 'unknown' WHERE state = 'sending' RETURNING {COLUMNS}"
+IS = "deliveries.id = $1 AND deliveries.state"
+SHOWN = Move(
+    "shown",
+    "deliveries",
+    when=f"{IS} = 'due'",
+    changes="state = 'sent', via = $3, changed_at = now_ms()",
+)
+SENDING = Move(
+    "sending",
+    "deliveries",
+    when=f"{IS} = 'due'",
+    changes="state = 'sending', via = $3, changed_at = now_ms()",
+)
+SENT = Move(
+    "shown",
+    "deliveries",
+    when=f"{IS} IN ('due', 'sending', 'unknown')",
+    changes="state = 'sent', via = COALESCE($3, via), cause = $4, changed_at = $5",
+)
+DOUBTED = Move(
+    "doubted",
+    "deliveries",
+    when=f"{IS} IN ('due', 'sending', 'unknown')",
+    changes="state = 'unknown', via = COALESCE($3, via), cause = $4, changed_at = $5",
+)
+FAILED = Move(
+    "failed",
+    "deliveries",
+    when=f"{IS} IN ('due', 'sending', 'unknown')",
+    changes="state = 'failed', via = COALESCE($3, via), cause = $4, changed_at = $5",
+)
+RELEASED = Move(
+    "unsent",
+    "deliveries",
+    when=f"{IS} = 'sending'",
+    changes="state = 'due', via = '', cause = $3, changed_at = now_ms()",
+)
+CUT_OFF = Move(
+    "doubted",
+    "deliveries",
+    when="deliveries.state = 'sending' AND $1 = 0",
+    changes="state = 'unknown', changed_at = now_ms()",
+    returns=COLUMNS,
+)
+SETTLED: dict[Settled, Move] = {"sent": SENT, "unknown": DOUBTED, "failed": FAILED}
 TOLD = "UPDATE deliveries SET cause = 'told' WHERE id = $1 AND state = 'unknown'"
 COUNTS = "SELECT state, COUNT(id) FROM deliveries GROUP BY state"
 PURGE_NOTICES = """
@@ -95,28 +126,31 @@ class Deliveries:
 
     async def claim(self, delivery: int, *, via: str, to: Literal["sending", "sent"]) -> bool:
         """Take what is due, before it leaves; the first one wins."""
-        return await self._changed(CLAIM, delivery, to, via)
+        move = SENDING if to == "sending" else SHOWN
+        return bool(await moved(self._database, move, delivery, {"via": via}, via))
 
     async def settle(
         self,
         delivery: int,
-        state: DeliveryState,
+        state: Settled,
         *,
         via: str | None = None,
         cause: str = "",
         at: int,
     ) -> bool:
         """Keep how it ended; what was sent or has failed for good does not change any more."""
-        return await self._changed(SETTLE, delivery, state, via, cause, at)
+        facts: dict[str, object] = {"via": via} if not cause else {"via": via, "cause": cause}
+        rows = await moved(self._database, SETTLED[state], delivery, facts, via, cause, at)
+        return bool(rows)
 
     async def release(self, delivery: int, cause: str) -> bool:
         """Give back what was surely not sent: it is due again."""
-        return await self._changed(RELEASE, delivery, cause)
+        return bool(await moved(self._database, RELEASED, delivery, {"cause": cause}, cause))
 
     async def doubtful(self) -> list[Delivery]:
         """At a start: what was on its way is unknown from now on; return it."""
-        rows = await self._database.write(Statement(DOUBTFUL))
-        return [_delivery(row) for row in rows[0]]
+        rows = await moved(self._database, CUT_OFF, 0, {"cause": "the service was cut off"})
+        return [_delivery(row) for row in rows]
 
     async def counts(self) -> dict[str, int]:
         """Return how many deliveries are in each state."""
@@ -131,9 +165,6 @@ class Deliveries:
             purged += len(rows[0])
             if len(rows[0]) < PURGED_AT_ONCE:
                 return purged
-
-    async def _changed(self, sql: str, *args: Value) -> bool:
-        return bool((await self._database.write(Statement(sql, *args)))[0])
 
     async def _all(self, sql: str, *args: Value) -> list[Delivery]:
         return [_delivery(row) for row in await self._database.fetch_all(sql, *args)]

@@ -2,6 +2,7 @@
 
 StoreError           the store could not keep, or find, what it was asked for
 ├── StoreFull            no space: nothing of this write was kept, a later one may succeed
+├── TurnLost             somebody else holds the turn by now: whoever worked on it lets go
 ├── StoreBroken          the disk failed: nothing can be promised any more, the process must end
 └── StoreUnusable        the store cannot be opened; its text says why and what to do
     ├── StoreInUse           another process has it open
@@ -16,6 +17,10 @@ class StoreError(Exception):
 
 class StoreFull(StoreError):
     """There is no space left; nothing of this write was kept."""
+
+
+class TurnLost(StoreError):
+    """Somebody else holds the turn by now; nothing was changed."""
 
 
 class StoreBroken(StoreError):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 
 from store.database import Database, Statement
-from store.deliveries import CLAIM, TOLD
+from store.deliveries import SHOWN, TOLD
 from store.errors import StoreError
 from store.records import Accepted, InboundRecord, NewChat, NewInbound, NewTurn
 from store.rows import columns, reader
@@ -12,6 +12,7 @@ from store.turns import TURN_COLUMNS, turn_of_row, turn_values
 # ruff: noqa: S608 - only constants are put together
 
 PURGED_AT_ONCE = 500
+CONTACT: dict[str, object] = {"via": "contact"}
 COLUMNS = columns(InboundRecord)
 # The first two look whether the message is new, the third makes it known: in this order one
 # write is enough, and a repeat changes nothing, whatever it is taken for the second time.
@@ -29,13 +30,13 @@ KEEP_CHAT = """
 KEEP_TURN = """
     INSERT INTO turns (
         message, chat, sender, kind, text, quote, attachments, language,
-        forced, bubble, retry_of, created_at, epoch, state
+        forced, bubble, retry_of, created_at, epoch, state, stored_at
     )
     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
-        (SELECT epoch FROM chats WHERE key = $2), 'queued'
+        (SELECT epoch FROM chats WHERE key = $2), 'queued', now_ms()
     WHERE NOT EXISTS (SELECT 1 FROM inbound WHERE inbound.message = $1)
     ON CONFLICT (message) DO NOTHING
-    RETURNING n, epoch
+    RETURNING n, epoch, stored_at
 """
 KEEP = """
     INSERT INTO inbound (
@@ -132,8 +133,8 @@ class Inbox:
         async with self._database.transaction() as database:
             taken = []
             for delivery in due:
-                rows = await database.write(Statement(CLAIM, delivery, "sent", "contact"))
-                taken += [delivery] if rows[0] else []
+                rows = await database.write(*SHOWN.statements(delivery, CONTACT, "contact"))
+                taken += [delivery] if rows[-1] else []
             notes = [Statement(TOLD, delivery) for delivery in told]
             await database.write(*notes, Statement(SHOW, stream, shown(taken), int(finished)))
         return taken

@@ -9,6 +9,7 @@ from importlib import resources
 
 import structlog
 
+from store.crashpoints import crashpoint
 from store.database import Database, Statement
 from store.errors import SchemaTooNew
 
@@ -74,6 +75,9 @@ async def migrate(database: Database, migrations: list[Migration]) -> int:
 async def _apply(database: Database, migration: Migration) -> None:
     at = time.time_ns() // 1_000_000
     async with database.transaction() as tx:
-        await tx.write(*migration.statements())
+        for statement in migration.statements():
+            crashpoint("C23")
+            await tx.write(statement)
+        crashpoint("C23")
         await tx.write(Statement(APPLY, migration.version, migration.name, at))
     log.info("store.migrated", version=migration.version, name=migration.name)

@@ -97,6 +97,21 @@ class TurnRecord:
     created_at: int
     started_at: int | None
     ended_at: int | None
+    owner: str
+    fence: int
+    lease_until: int
+    stored_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeRecord:
+    """One step in the life of a turn; ``at`` is the database's clock, ``facts`` a JSON object."""
+
+    turn: int
+    edge: str
+    fence: int
+    facts: str
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +130,10 @@ class Delivery:
     cause: str
     created_at: int
     changed_at: int
+    source: str
+    attempts: int
+    refusals: int
+    next_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +248,7 @@ class NewTurn:
     retry_of: int | None
     created_at: int
 
-    def queued(self, n: int, epoch: int) -> TurnRecord:
+    def queued(self, n: int, epoch: int, stored_at: int) -> TurnRecord:
         """Return the row that this becomes, with what the database adds to it."""
         return TurnRecord(
             n=n,
@@ -263,6 +282,10 @@ class NewTurn:
             created_at=self.created_at,
             started_at=None,
             ended_at=None,
+            owner="",
+            fence=0,
+            lease_until=0,
+            stored_at=stored_at,
         )
 
 

@@ -34,6 +34,13 @@ OWNER = """
     ORDER BY opened_at DESC, epoch DESC LIMIT 1
 """
 
+DOUBT = """
+    INSERT INTO doubts (session, since) VALUES ($1, now_ms()) ON CONFLICT (session) DO NOTHING
+"""
+DOUBTED = "SELECT since FROM doubts WHERE session = $1"
+TRUST = "DELETE FROM doubts WHERE session = $1"
+FORGET_DOUBTS = "DELETE FROM doubts WHERE since < $1 RETURNING session"
+
 _session = reader(SessionRecord)
 
 
@@ -70,6 +77,18 @@ class Sessions:
     async def retitle(self, session: str, title: str) -> None:
         """Give a session another title, in every epoch that it had."""
         await self._database.write(Statement(RETITLE, session, title))
+
+    async def doubted(self, session: str) -> bool:
+        """Tell whether a session may still be at work for a turn that ended without OpenCode's word."""
+        return await self._database.fetch_one(DOUBTED, session) is not None
+
+    async def trust(self, session: str) -> None:
+        """Keep that a session is surely not at work for an older turn any more."""
+        await self._database.write(Statement(TRUST, session))
+
+    async def purge(self, before: int) -> int:
+        """Delete older doubts; return how many."""
+        return len((await self._database.write(Statement(FORGET_DOUBTS, before)))[0])
 
     async def owner(self, session: str) -> str | None:
         """Return the key of the chat that a session belongs to."""

@@ -1,5 +1,6 @@
 """SQLite behind the seam: one writer that shares commits, one reader that never waits for it."""
 
+import asyncio
 import contextlib
 import os
 import sqlite3
@@ -12,10 +13,16 @@ from store.connection import PRIMARY, Connection, rows_of, translated
 from store.database import Queries, Row, Statement, Value
 from store.errors import StoreBroken, StoreDamaged, StoreUnusable
 from store.lock import Lock
+from store.wal import lost_commits
 from store.writer import Writer
 
 OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
 CHECKED_BYTES = 64_000_000
+BACKUPS = "backups"  # the folder beside the database in which one is looked for
+RESTORING = ".restoring"  # beside the database: a restore was begun and not finished
+SUSPECT = ".suspect"  # beside the database: it failed, the next start looks at all of it
+DRAFT = ".made"
+MADE_BY_US = "PRAGMA application_id = 0x6f637762"  # any write would do: a database is never empty
 WAL = "PRAGMA journal_mode = WAL"
 SETTINGS = """
     PRAGMA synchronous = FULL;
@@ -37,6 +44,11 @@ class SqliteDatabase:
         self._connections = (reader, writer)
         self._reader = reader
         self._writer = gate
+
+    @property
+    def exclusive(self) -> bool:
+        """The lock beside the file lets nobody else in."""
+        return True
 
     @property
     def backlog(self) -> int:
@@ -92,30 +104,76 @@ async def open_sqlite(path: Path, on_broken: Callable[[StoreBroken], None]) -> S
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.take()
+        _look_at(path)
         _make(path)
+    except StoreUnusable:
+        lock.free()
+        raise
     except OSError as exc:
         lock.free()
         raise StoreUnusable(f"The database {path} cannot be opened: {exc.strerror}.") from exc
     writer, reader = Connection(path), Connection(path)
     try:
+        await asyncio.to_thread(_look_at_log, path)
         await _open(writer, path, partial(_prepare_writer, path))
         await _open(reader, path, _prepare_reader)
     except BaseException:
         await _close(reader, writer)
         lock.free()
         raise
-    return SqliteDatabase(path, lock, writer, reader, Writer(writer, on_broken))
+
+    def suspected(broken: StoreBroken) -> None:
+        with contextlib.suppress(OSError):
+            _beside(path, SUSPECT).touch(mode=0o600)
+        on_broken(broken)
+
+    return SqliteDatabase(path, lock, writer, reader, Writer(writer, suspected))
+
+
+def _beside(path: Path, end: str) -> Path:
+    return path.with_name(path.name + end)
+
+
+def _look_at(path: Path) -> None:
+    """Refuse what SQLite would take for a new database, and begin with an empty one."""
+    if _beside(path, RESTORING).exists():
+        raise StoreUnusable(
+            f"A restore of the database {path} was cut off. Do it again, it goes on where it "
+            "was: python -m bot restore FILE."
+        )
+    if path.is_file() and not _size(path):
+        raise _damaged(path, "it is empty")
+    if not path.exists() and _size(_beside(path, "-wal")):
+        raise _damaged(path, "it is gone, its write-ahead log is there")
+
+
+def _look_at_log(path: Path) -> None:
+    """Refuse a log that SQLite would silently take the first part of."""
+    try:
+        lost = lost_commits(path)
+    except sqlite3.DatabaseError as exc:
+        raise _unusable(path, exc) from exc
+    if lost:
+        what = f"its write-ahead log is broken in the middle, {lost} commits behind that are lost"
+        raise _damaged(path, what)
 
 
 def _make(path: Path) -> None:
-    """Make the file for us alone; what SQLite puts beside it gets the same mode."""
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the name of a new file is durable only with its folder
-        finally:
-            os.close(folder)
+    """Make the file for us alone, whole or not at all; what SQLite puts beside it gets its mode."""
+    if path.exists():
+        return
+    draft = _beside(path, DRAFT)
+    draft.unlink(missing_ok=True)
+    os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as sqlite:
+        sqlite.execute("PRAGMA synchronous = FULL")
+        sqlite.execute(MADE_BY_US)
+    draft.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the name of a new file is durable only with its folder
+    finally:
+        os.close(folder)
 
 
 async def _open(
@@ -135,17 +193,21 @@ def _unusable(path: Path, exc: sqlite3.DatabaseError) -> StoreUnusable:
 
 
 def _damaged(path: Path, what: str) -> StoreDamaged:
+    newest = max((path.parent / BACKUPS).glob("*.tar.gz"), default=None)
+    backup = f"the newest found is {newest}" if newest else "none was found here"
     return StoreDamaged(
-        f"The database {path} is damaged ({what}). Restore a backup of it, or move it and the "
-        "files beside it away to begin with an empty one."
+        f"The database {path} is damaged ({what}). Restore a backup by python -m bot restore FILE "
+        f"({backup}), or move it and the files beside it away to begin with an empty one."
     )
 
 
 def _prepare_writer(path: Path, sqlite: sqlite3.Connection) -> None:
-    if path.stat().st_size <= CHECKED_BYTES:  # a larger one would delay the start by seconds
-        found = sqlite.execute("PRAGMA quick_check(1)").fetchone()[0]
+    check = _check(path)
+    if check is not None:
+        found = sqlite.execute(check).fetchone()[0]
         if found != "ok":
             raise _damaged(path, found)
+        _beside(path, SUSPECT).unlink(missing_ok=True)
     tables = {name for (name,) in sqlite.execute("SELECT name FROM sqlite_schema")}
     if tables and "schema_versions" not in tables:
         raise StoreDamaged(f"The database {path} is not one of this service.")
@@ -153,6 +215,13 @@ def _prepare_writer(path: Path, sqlite: sqlite3.Connection) -> None:
     if mode != "wal":
         raise StoreUnusable(f"The file system of {path} cannot hold a write-ahead log ({mode}).")
     sqlite.executescript(SETTINGS)
+
+
+def _check(path: Path) -> str | None:
+    """Return how a database is looked at before it is used; a large one would take seconds."""
+    if _beside(path, SUSPECT).exists():
+        return "PRAGMA integrity_check(1)"
+    return "PRAGMA quick_check(1)" if _size(path) <= CHECKED_BYTES else None
 
 
 def _prepare_reader(sqlite: sqlite3.Connection) -> None:

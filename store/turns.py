@@ -4,21 +4,25 @@ from collections.abc import Sequence
 
 from store.database import Database, Row, Statement, Value
 from store.deliveries import KEEP_FOR_TURN
-from store.records import NewDelivery, NewTurn, TurnRecord, TurnState
+from store.edges import Move, history, moved
+from store.errors import TurnLost
+from store.records import EdgeRecord, NewDelivery, NewTurn, TurnRecord, TurnState
 from store.rows import columns, reader
+from store.sessions import DOUBT
 
 # ruff: noqa: S608 - only constants are put together
 
+LEASE_MS = 15_000
 PURGED_AT_ONCE = 200
 TURN_COLUMNS = columns(TurnRecord)
 ADD = f"""
     INSERT INTO turns (
         message, chat, sender, kind, text, quote, attachments, language,
-        forced, bubble, retry_of, created_at, epoch, state
+        forced, bubble, retry_of, created_at, epoch, state, stored_at
     )
     VALUES (
         $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
-        (SELECT epoch FROM chats WHERE key = $2), 'queued'
+        (SELECT epoch FROM chats WHERE key = $2), 'queued', now_ms()
     )
     ON CONFLICT (message) DO NOTHING
     RETURNING {TURN_COLUMNS}
@@ -27,53 +31,94 @@ GET = f"SELECT {TURN_COLUMNS} FROM turns WHERE n = $1"
 BY_MESSAGE = f"SELECT {TURN_COLUMNS} FROM turns WHERE message = $1"
 IN_CHAT = f"SELECT {TURN_COLUMNS} FROM turns WHERE n = $2 AND chat = $1"
 RECENT = f"SELECT {TURN_COLUMNS} FROM turns WHERE chat = $1 ORDER BY n DESC LIMIT $2"
+NEWEST = f"SELECT {TURN_COLUMNS} FROM turns ORDER BY n DESC LIMIT $1"
 QUEUED = f"""
     SELECT {TURN_COLUMNS} FROM turns WHERE chat = $1 AND state = 'queued' ORDER BY forced DESC, n
 """
 LAST_PROMPT = "SELECT prompt FROM turns WHERE prompt <> '' ORDER BY prompt DESC LIMIT 1"
 RUNNING = f"SELECT {TURN_COLUMNS} FROM turns WHERE chat = $1 AND state = 'running'"
 UNFINISHED = f"SELECT {TURN_COLUMNS} FROM turns WHERE state IN ('queued', 'running') ORDER BY n"
-CLAIM = f"""
-    UPDATE turns SET state = 'running', started_at = $2
-    WHERE n = (
-        SELECT n FROM turns WHERE chat = $1 AND state = 'queued' ORDER BY forced DESC, n LIMIT 1
-    ) AND NOT EXISTS (
-        SELECT 1 FROM turns AS other WHERE other.chat = $1 AND other.state = 'running'
-    )
-    RETURNING {TURN_COLUMNS}
+RENEW = f"""
+    UPDATE turns SET lease_until = now_ms() + {LEASE_MS} WHERE state = 'running' AND owner = $1
 """
-SET_SESSION = "UPDATE turns SET session = $2, directory = $3 WHERE n = $1"
-SET_CHOICE = "UPDATE turns SET agent = $2, model = $3 WHERE n = $1"
-SENDING = """
-    UPDATE turns SET prompt = $2, prompt_state = 'sending', prompts = prompts + 1 WHERE n = $1
-"""
-ACCEPTED = "UPDATE turns SET prompt_state = 'accepted' WHERE n = $1 AND prompt_state = 'sending'"
-FORGOTTEN = "UPDATE turns SET prompt = '', prompt_state = 'none' WHERE n = $1"
+# Whoever works on a turn shows the fence number that it had when the turn was claimed.
+HELD = "n = $1 AND state = 'running' AND fence = $3"
+OWNED = f"fence = fence + 1, owner = $3, lease_until = now_ms() + {LEASE_MS}"
+CLAIM = Move(
+    "claimed",
+    "turns",
+    when="""
+        n = (SELECT n FROM turns WHERE chat = $1 AND state = 'queued' ORDER BY forced DESC, n LIMIT 1)
+        AND NOT EXISTS (SELECT 1 FROM turns AS other WHERE other.chat = $1 AND other.state = 'running')
+    """,
+    changes=f"state = 'running', started_at = $4, {OWNED}",
+    returns=TURN_COLUMNS,
+    fence="fence + 1",
+)
+# `$4` = 1: nobody else can be alive who holds it.
+TAKE_UP = Move(
+    "taken_up",
+    "turns",
+    when="""
+        chat = $1 AND state = 'running' AND (owner = $3 OR $4 = 1 OR lease_until < now_ms())
+    """,
+    changes=OWNED,
+    returns=TURN_COLUMNS,
+    fence="fence + 1",
+)
+SESSION_KNOWN = Move(
+    "session_known",
+    "turns",
+    when=HELD,
+    changes="session = $4, directory = $5, agent = $6, model = $7",
+)
+SENDING = Move(
+    "prompt_sent",
+    "turns",
+    when=f"{HELD} AND prompt_state = 'none'",
+    changes="prompt = $4, prompt_state = 'sending', prompts = prompts + 1",
+)
+ACCEPTED = Move(
+    "accepted",
+    "turns",
+    when=f"{HELD} AND prompt_state = 'sending'",
+    changes="prompt_state = 'accepted'",
+)
+FORGOTTEN = Move(
+    "forgotten",
+    "turns",
+    when=f"{HELD} AND prompt_state <> 'none'",
+    changes="prompt = '', prompt_state = 'none'",
+)
+ANSWERED = Move("answered", "turns", when=HELD, changes="outcome = $4")
+HALT = Move("halted", "turns", when="n = $1 AND state = 'running'", changes="stopped_by = $3")
+FORCE = Move("forced", "turns", when="n = $1 AND state = 'queued'", changes="forced = 1")
+DROP = Move(
+    "dropped",
+    "turns",
+    when="n = $1 AND state = 'queued'",
+    changes="state = 'dropped', stopped_by = $3, ended_at = $4",
+)
+DROP_ALL = Move(
+    "dropped",
+    "turns",
+    when="chat = $1 AND state = 'queued'",
+    changes="state = 'dropped', stopped_by = $3, ended_at = $4",
+)
+END = Move(
+    "final_stored",
+    "turns",
+    when="n = $1 AND state IN ('queued', 'running') AND fence = $3",
+    changes="""
+        state = $4, outcome = $5, reason = $6, stopped_by = $7, answer = $8, footer = $9,
+        ended_at = $10
+    """,
+)
 SET_SYNCS = """
     UPDATE turns SET sync_before = COALESCE($2, sync_before), sync_after = COALESCE($3, sync_after)
     WHERE n = $1
 """
-SAVE_ANSWER = "UPDATE turns SET answer = $2 WHERE n = $1 AND state = 'running'"
-FORCE = "UPDATE turns SET forced = 1 WHERE n = $1 AND state = 'queued' RETURNING n"
-DROP = """
-    UPDATE turns SET state = 'dropped', stopped_by = $2, ended_at = $3
-    WHERE n = $1 AND state = 'queued'
-    RETURNING n
-"""
-DROP_ALL = """
-    UPDATE turns SET state = 'dropped', stopped_by = $2, ended_at = $3
-    WHERE chat = $1 AND state = 'queued'
-    RETURNING n
-"""
-HALT = "UPDATE turns SET stopped_by = $2 WHERE n = $1 AND state = 'running'"
-CLOSE_BUBBLE = "UPDATE turns SET bubble = 0 WHERE n = $1"
-END = """
-    UPDATE turns SET
-        state = $2, outcome = $3, reason = $4, stopped_by = $5, answer = $6, footer = $7,
-        ended_at = $8
-    WHERE n = $1 AND state IN ('queued', 'running')
-    RETURNING n
-"""
+SAVE_ANSWER = "UPDATE turns SET answer = $3 WHERE n = $1 AND fence = $2 AND state = 'running'"
 COUNTS = "SELECT state, COUNT(n) FROM turns GROUP BY state"
 OLD = """
     SELECT n FROM turns
@@ -81,6 +126,7 @@ OLD = """
 """
 PURGE = (
     "DELETE FROM changes WHERE turn = $1",
+    "DELETE FROM edges WHERE turn = $1",
     "DELETE FROM asks WHERE turn = $1",
     "DELETE FROM deliveries WHERE turn = $1",
     "DELETE FROM turns WHERE n = $1",
@@ -110,8 +156,9 @@ def turn_values(turn: NewTurn) -> tuple[Value, ...]:
 class Turns:
     """Every turn. A turn moves ``queued → running → done | failed | stopped``, or ``dropped``."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, owner: str) -> None:
         self._database = database
+        self._owner = owner
 
     async def add(self, turn: NewTurn) -> TurnRecord | None:
         """Let a turn wait in the lane of a known chat; None: its message has one already."""
@@ -139,6 +186,10 @@ class Turns:
         """Return the last turns of a chat, newest first."""
         return await self._all(RECENT, chat, limit)
 
+    async def newest(self, limit: int) -> list[TurnRecord]:
+        """Return the last turns of all chats, newest first."""
+        return await self._all(NEWEST, limit)
+
     async def queued(self, chat: str) -> list[TurnRecord]:
         """Return what waits in a chat's lane, in the order in which it will run."""
         return await self._all(QUEUED, chat)
@@ -151,34 +202,53 @@ class Turns:
         """Return every turn that waits or runs, oldest first."""
         return await self._all(UNFINISHED)
 
+    async def history(self, n: int) -> list[EdgeRecord]:
+        """Return every edge that a turn and its delivery passed since it was stored, in order."""
+        return await history(self._database, n)
+
     async def last_prompt(self) -> str:
         """Return the newest id of a prompt, which is the largest; empty before the first."""
         row = await self._database.fetch_one(LAST_PROMPT)
         return str(row[0]) if row else ""
 
-    async def claim(self, chat: str, at: int) -> TurnRecord | None:
-        """Let the next turn of a chat run, if none does."""
-        return _first(await self._database.write(Statement(CLAIM, chat, at)))
+    async def claim(self, chat: str, at: int, **facts: object) -> TurnRecord | None:
+        """Let the next turn of a chat run, if none does, and hold it."""
+        return _first_of(await moved(self._database, CLAIM, chat, facts, self._owner, at))
 
-    async def set_session(self, n: int, session: str, directory: str) -> None:
-        """Keep which session the turn runs in."""
-        await self._database.write(Statement(SET_SESSION, n, session, directory))
+    async def take_up(self, chat: str, **facts: object) -> TurnRecord | None:
+        """Hold the turn that ran in a chat when its former owner ended.
 
-    async def set_choice(self, n: int, agent: str, model: str) -> None:
-        """Keep which agent and model the turn runs with."""
-        await self._database.write(Statement(SET_CHOICE, n, agent, model))
+        None when nothing runs there, or when somebody else holds it and may be alive.
+        """
+        alone = int(self._database.exclusive)
+        return _first_of(await moved(self._database, TAKE_UP, chat, facts, self._owner, alone))
 
-    async def prompt_sending(self, n: int, prompt: str) -> None:
+    async def renew(self) -> None:
+        """Hold on to every turn that this process works on."""
+        await self._database.write(Statement(RENEW, self._owner))
+
+    async def set_session(
+        self, turn: TurnRecord, session: str, directory: str, *, agent: str = "", model: str = ""
+    ) -> None:
+        """Keep which session the turn runs in, and with which agent and model."""
+        facts: dict[str, object] = {"session": session, "agent": agent, "model": model}
+        await self._held(SESSION_KNOWN, turn, facts, session, directory, agent, model)
+
+    async def prompt_sending(self, turn: TurnRecord, prompt: str) -> None:
         """Keep the prompt's id before it leaves: from now on it may be on the server."""
-        await self._database.write(Statement(SENDING, n, prompt))
+        await self._held(SENDING, turn, {"prompt": prompt}, prompt)
 
-    async def prompt_accepted(self, n: int) -> None:
+    async def prompt_accepted(self, turn: TurnRecord, **facts: object) -> None:
         """Keep that the server has the prompt."""
-        await self._database.write(Statement(ACCEPTED, n))
+        await self._try(ACCEPTED, turn, facts)
 
-    async def prompt_forgotten(self, n: int) -> None:
+    async def prompt_forgotten(self, turn: TurnRecord, cause: str) -> None:
         """Keep that the server does not have the prompt, which may so be sent anew."""
-        await self._database.write(Statement(FORGOTTEN, n))
+        await self._held(FORGOTTEN, turn, {"cause": cause})
+
+    async def answered(self, turn: TurnRecord, outcome: str, **facts: object) -> None:
+        """Keep that the server said the turn is over."""
+        await self._held(ANSWERED, turn, {"outcome": outcome} | facts, outcome)
 
     async def set_syncs(
         self, n: int, *, before: int | None = None, after: int | None = None
@@ -186,35 +256,33 @@ class Turns:
         """Keep the looks at the workspace before and after the turn; None leaves one alone."""
         await self._database.write(Statement(SET_SYNCS, n, before, after))
 
-    async def save_answers(self, rows: Sequence[tuple[int, str]]) -> None:
+    async def save_answers(self, rows: Sequence[tuple[TurnRecord, str]]) -> None:
         """Keep how far the answers of running turns have grown, in one write."""
         if rows:
-            await self._database.write(*(Statement(SAVE_ANSWER, n, text) for n, text in rows))
+            await self._database.write(
+                *(Statement(SAVE_ANSWER, turn.n, turn.fence, text) for turn, text in rows)
+            )
 
     async def force(self, n: int) -> bool:
         """Let a waiting turn run before the others; False when it does not wait."""
-        return bool((await self._database.write(Statement(FORCE, n)))[0])
+        return bool(await moved(self._database, FORCE, n, {}))
 
     async def drop(self, n: int, by: str, at: int) -> bool:
         """Take a waiting turn out of the lane; False when it does not wait."""
-        return bool((await self._database.write(Statement(DROP, n, by, at)))[0])
+        return bool(await moved(self._database, DROP, n, {"by": by}, by, at))
 
     async def drop_all(self, chat: str, by: str, at: int) -> list[int]:
         """Empty a chat's lane; return the numbers of what waited."""
-        rows = await self._database.write(Statement(DROP_ALL, chat, by, at))
-        return sorted(int(row[0]) for row in rows[0])
+        rows = await moved(self._database, DROP_ALL, chat, {"by": by}, by, at)
+        return sorted(int(row[0]) for row in rows)
 
     async def halt(self, n: int, by: str) -> None:
         """Keep that a person wants a running turn to end; a restart must not forget it."""
-        await self._database.write(Statement(HALT, n, by))
-
-    async def close_bubble(self, n: int) -> None:
-        """Keep that the bubble of the turn's message is no longer open for it."""
-        await self._database.write(Statement(CLOSE_BUBBLE, n))
+        await moved(self._database, HALT, n, {"by": by}, by)
 
     async def end(  # noqa: PLR0913 - the end of a turn is one write of all that it leaves
         self,
-        n: int,
+        turn: TurnRecord,
         *,
         state: TurnState,
         outcome: str,
@@ -224,13 +292,21 @@ class Turns:
         footer: str,
         at: int,
         delivery: NewDelivery | None,
+        unheard: bool = False,
     ) -> bool:
-        """End a turn, and keep what must reach its chat, in one write; False when it had ended."""
-        end = Statement(END, n, state, outcome, reason, stopped_by, answer, footer, at)
+        """End a turn, and keep what must reach its chat, in one write.
+
+        ``unheard``: without OpenCode's word, so that its session may still be at work.
+        False when it had ended, or when somebody else holds it by now.
+        """
+        facts: dict[str, object] = {"state": state, "outcome": outcome, "chars": len(answer)}
+        values = (turn.fence, state, outcome, reason, stopped_by, answer, footer, at)
         # The delivery first: it is made only for a turn that has not ended.
-        first = [] if delivery is None else [_delivery(n, delivery)]
-        rows = await self._database.write(*first, end)
-        return bool(rows[-1])
+        first = [] if delivery is None else [_delivery(turn, delivery)]
+        if unheard:
+            first.append(Statement(DOUBT, turn.session))
+        end = END.statements(turn.n, facts, *values)
+        return bool((await self._database.write(*first, *end))[-1])
 
     async def counts(self) -> dict[str, int]:
         """Return how many turns are in each state."""
@@ -250,6 +326,18 @@ class Turns:
             if len(old) < PURGED_AT_ONCE:
                 return purged
 
+    async def _held(
+        self, move: Move, turn: TurnRecord, facts: dict[str, object], *args: Value
+    ) -> None:
+        """Make a move of a turn that is ours. Raises ``TurnLost`` when it is not any more."""
+        if not await self._try(move, turn, facts, *args):
+            raise TurnLost(f"turn {turn.n} is not held with fence {turn.fence}")
+
+    async def _try(
+        self, move: Move, turn: TurnRecord, facts: dict[str, object], *args: Value
+    ) -> bool:
+        return bool(await moved(self._database, move, turn.n, facts, turn.fence, *args))
+
     async def _all(self, sql: str, *args: Value) -> list[TurnRecord]:
         return [turn_of_row(row) for row in await self._database.fetch_all(sql, *args)]
 
@@ -259,10 +347,13 @@ def _turn(row: Row | None) -> TurnRecord | None:
 
 
 def _first(rows: list[list[Row]]) -> TurnRecord | None:
-    return turn_of_row(rows[0][0]) if rows[0] else None
+    return _first_of(rows[0])
 
 
-def _delivery(n: int, new: NewDelivery) -> Statement:
-    return Statement(
-        KEEP_FOR_TURN, n, new.chat, new.message, new.body, new.footer, new.more, new.at
-    )
+def _first_of(rows: list[Row]) -> TurnRecord | None:
+    return turn_of_row(rows[0]) if rows else None
+
+
+def _delivery(turn: TurnRecord, new: NewDelivery) -> Statement:
+    values = (new.chat, new.message, new.body, new.footer, new.more, new.at)
+    return Statement(KEEP_FOR_TURN, turn.n, *values, turn.fence)

@@ -19,6 +19,7 @@ from store.connection import (
     rows_of,
     translated,
 )
+from store.crashpoints import crashpoint
 from store.database import Queries, Row, Statement, Value
 from store.errors import StoreBroken, StoreError, StoreFull
 
@@ -245,7 +246,9 @@ def _all_or_none(
         connection.execute("BEGIN IMMEDIATE")
         for call in batch:
             run(call, connection)
+        crashpoint("C03")
         connection.execute("COMMIT")
+        crashpoint("C12")
     except BaseException:
         with contextlib.suppress(sqlite3.Error):  # what failed first is what matters
             roll_back(connection)

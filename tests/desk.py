@@ -45,8 +45,8 @@ class Desk:
     async def begin(self, text: str = "写一个页面", language: str = "zh") -> int:
         """Let a turn begin: queued, claimed, looked at."""
         n = await self.queue(text, language)
-        await self.store.turns.claim(CHAT, self.clock())
-        await self.store.turns.set_session(n, "ses_1", str(self.workspace))
+        held = await self.store.turns.claim(CHAT, self.clock())
+        await self.store.turns.set_session(held, "ses_1", str(self.workspace))
         await self.files.before(n, self.workspace)
         return n
 
@@ -74,7 +74,7 @@ class Desk:
         """Let a turn end: looked at again, answered."""
         looked = await self.look(n, **look)
         await self.store.turns.end(
-            n,
+            await self.store.turns.current(n),
             state=state,
             outcome="answered",
             reason=reason,

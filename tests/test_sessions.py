@@ -80,10 +80,11 @@ def ran(store, turn):
 
     async def run(text, answer, session, *, state="done"):
         record = await turn(text)
-        assert (await store.turns.claim(CHAT, START)).n == record.n
-        await store.turns.set_session(record.n, session, "/srv")
+        held = await store.turns.claim(CHAT, START)
+        assert held.n == record.n
+        await store.turns.set_session(held, session, "/srv")
         await store.turns.end(
-            record.n, state=state, outcome="answered", reason="", stopped_by="", answer=answer,
+            held, state=state, outcome="answered", reason="", stopped_by="", answer=answer,
             footer="", at=START, delivery=None,
         )  # fmt: skip
         return await store.turns.get(record.n)

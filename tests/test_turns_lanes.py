@@ -99,7 +99,7 @@ async def test_a_waiting_turn_with_an_open_bubble_closes_it_when_it_is_dropped(f
 
 
 async def test_a_full_disk_holds_a_turn_up_and_no_more(faked, fake, fail, pauses):
-    fail(faked.store.turns, "set_choice", NO_SPACE, times=2)
+    fail(faked.store.turns, "set_session", NO_SPACE, times=2)
     text = await (await faked.wecom.say("zhangsan", "hello")).done()
     assert "OK" in text
     assert texts.RESUMED.say("en", n=1) not in text
@@ -118,7 +118,7 @@ async def test_an_end_that_cannot_be_kept_is_tried_again_with_pauses(faked, fake
 
 async def test_messages_behind_a_lane_that_failed_wait_for_it(faked, fake, fail, monkeypatch):
     monkeypatch.setattr(lanes, "restart_delays", lambda: iter([0.5]))
-    fail(faked.store.turns, "set_choice", NO_SPACE)
+    fail(faked.store.turns, "set_session", NO_SPACE)
     first = await faked.wecom.say("zhangsan", "first")
     await called(fake, "/config", 2)
     second = await faked.wecom.say("zhangsan", "second")

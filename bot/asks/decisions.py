@@ -10,6 +10,7 @@ from bot.clock import Clock
 from bot.errors import OpenCodeError, PeerError, UserError
 from bot.texts import asks as texts
 from store import Store
+from store.crashpoints import crashpoint
 from store.records import AskRecord
 
 log = structlog.get_logger()
@@ -68,6 +69,7 @@ class Decisions:
             self._remember(ask.id)
             if await self._store.asks.decide(ask.id, decision, by, self._clock()):
                 kept += 1
+                crashpoint("C14")
                 reached += await self._hand(ask, hand)
         if not kept:
             now = await self._store.asks.by_code(record.chat, record.code)

@@ -26,6 +26,7 @@ from bot.opencode.model import (
     Status,
     Todo,
 )
+from store.crashpoints import on_sent
 
 CONNECT_LIMIT_S = 5.0
 ANSWER_LIMIT_S = 30.0
@@ -157,7 +158,7 @@ class OpenCode:
         body["model"] = _model_id(model)
         if system is not None:
             body["system"] = system
-        await self._post(_of(session, "prompt_async"), body)
+        await self._post(_of(session, "prompt_async"), body, extensions=on_sent("C09"))
 
     async def run_command(
         self,
@@ -250,9 +251,16 @@ class OpenCode:
         *,
         directory: Directory | None = None,
         limit_s: float | None = None,
+        extensions: Mapping[str, object] | None = None,
     ) -> None:
         await self._call(
-            "POST", path, _nothing, directory=directory, body=body or {}, limit_s=limit_s
+            "POST",
+            path,
+            _nothing,
+            directory=directory,
+            body=body or {},
+            limit_s=limit_s,
+            extensions=extensions,
         )
 
     async def _call(
@@ -265,6 +273,7 @@ class OpenCode:
         params: Mapping[str, str] | None = None,
         body: Mapping[str, object] | None = None,
         limit_s: float | None = None,
+        extensions: Mapping[str, object] | None = None,
     ) -> _T:
         query = dict(params or {})
         if directory is not None:
@@ -281,6 +290,7 @@ class OpenCode:
                     content=None if body is None else orjson.dumps(body),
                     headers={} if body is None else {"content-type": "application/json"},
                     timeout=httpx.Timeout(limit_s, connect=connect_s),
+                    extensions=dict(extensions or {}),
                 )
             return read(_content(response, path))
 

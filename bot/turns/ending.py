@@ -17,6 +17,7 @@ from bot.texts import engine as texts
 from bot.turns.parts import Parts
 from bot.turns.running import Halt, Running
 from bot.verdict import Over
+from store.crashpoints import crashpoint
 from store.records import FileChange, NewDelivery, TurnState
 
 log = structlog.get_logger()
@@ -107,7 +108,7 @@ class Ender:
         """Write the end and its delivery in one commit; False when the turn had ended."""
         record, now = running.record, self._clock()
         kept = await self._store.turns.end(
-            record.n,
+            record,
             state=ending.state,
             outcome=ending.outcome,
             reason=ending.over.error.message if ending.over.error else "",
@@ -124,7 +125,9 @@ class Ender:
                 more=answer.more,
                 at=now,
             ),
+            unheard=running.unheard,
         )
+        crashpoint("C16")
         running.over.set()
         self.ended[ending.outcome] += 1
         return kept

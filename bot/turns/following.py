@@ -24,6 +24,7 @@ from bot.turns.progress import Progress
 from bot.turns.reading import Reader
 from bot.turns.running import Halt, Running
 from bot.verdict import Over, Settling, Swallowed, Verdict
+from store.crashpoints import crashpoint
 
 log = structlog.get_logger()
 
@@ -125,6 +126,7 @@ class Follower:
                 pass
 
     async def _asked(self, running: Running, request: PermissionRequest | QuestionRequest) -> None:
+        crashpoint("C13")
         if await self._asks.seen(running.record, request, running.directory) is not None:
             await self._progress.asked(running)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -9,11 +10,14 @@ import structlog
 
 from bot.background import Background, restart_delays
 from bot.clock import Clock
+from bot.errors import TurnLost
 from bot.messages import Answer, Replies, ReplyStream
 from bot.texts import engine as texts
 from bot.turns.run import Runner
 from bot.turns.running import Halt, Running, Stopped, Why
+from config.version import VERSION
 from store import Store
+from store.crashpoints import crashpoint
 from store.records import TurnRecord
 
 log = structlog.get_logger()
@@ -21,6 +25,7 @@ log = structlog.get_logger()
 LOOK_AGAIN_MS = 60_000  # at least so long to find out what became of a resumed turn
 STOP_WAIT_S = 2.5
 FLUSH_S = 0.5
+RENEW_S = 5.0  # a third of a lease
 
 
 class Turns:
@@ -147,10 +152,17 @@ class Turns:
         )
 
     async def flush(self) -> None:
-        """Keep the text of running turns every half second: the server has it only at a part's end."""
+        """Keep the text of running turns every half second: the server has it only at a part's end.
+
+        Every few seconds hold on to them, too: a turn whose lease runs out may be taken over.
+        """
+        renewed = 0.0
         while True:
             await asyncio.sleep(FLUSH_S)
             await self.flush_once()
+            if self._running and time.monotonic() - renewed > RENEW_S:
+                renewed = time.monotonic()
+                await self._store.turns.renew()
 
     async def flush_once(self) -> None:
         """Write the text of every running turn that has grown, in one commit."""
@@ -159,7 +171,9 @@ class Turns:
             text = running.text
             if text != running.kept:
                 grown.append((running, text))
-        await self._store.turns.save_answers([(each.record.n, text) for each, text in grown])
+        if grown:
+            crashpoint("C11")
+        await self._store.turns.save_answers([(each.record, text) for each, text in grown])
         for running, text in grown:
             running.kept = text
 
@@ -171,11 +185,13 @@ class Turns:
         as a turn does that OpenCode has not got yet.
         """
         self._closing = True
+        crashpoint("C25")
         await self._wait_for_prompted(grace_s)
         if interrupt:
             for running in self._prompted():
                 running.ask_to_end(Halt("restart", "", self._clock()))
             await self._wait_for_prompted(grace_s)
+        crashpoint("C25")
         await self.flush_once()
         left = sum(not running.over.is_set() for running in self._running.values())
         log.info("turns.drained", left=left)
@@ -193,7 +209,7 @@ class Turns:
         """Run what stands in a chat's lane; ``failed``: the pauses after failures so far."""
         clean = False
         try:
-            stale = await self._store.turns.running(chat)
+            stale = await self._store.turns.take_up(chat, version=VERSION)
             if stale is not None:
                 await self._run(stale, resumed=True, restarted=failed is None)
             while self._lanes[chat] and not self._closing:
@@ -215,9 +231,11 @@ class Turns:
 
     async def _drain(self, chat: str) -> None:
         while not self._closing:
-            turn = await self._store.turns.claim(chat, self._clock())
+            crashpoint("C05")
+            turn = await self._store.turns.claim(chat, self._clock(), version=VERSION)
             if turn is None:
                 return
+            crashpoint("C06")
             await self._run(turn, resumed=False)
 
     def _deadline(self, turn: TurnRecord, now: int) -> int:
@@ -256,6 +274,8 @@ class Turns:
             log.info("turn.resumed" if resumed else "turn.started", waited_ms=now - turn.created_at)
             try:
                 await self._runner.run(running)
+            except TurnLost as exc:
+                log.warning("turn.lost", error=str(exc))
             finally:
                 running.over.set()
                 del self._running[turn.chat]

@@ -12,6 +12,7 @@ from bot.texts import engine as texts
 from bot.turns.parts import Parts
 from bot.turns.reading import messages_since
 from bot.turns.running import Running, as_failure
+from store.crashpoints import crashpoint
 from store.records import TurnRecord
 
 log = structlog.get_logger()
@@ -33,15 +34,11 @@ class Prompter:
 
     def __init__(self, parts: Parts, ids: MessageIds, background: Background) -> None:
         self._client = parts.client
+        self._server = parts.server
         self._store = parts.store
         self._clock = parts.clock
         self._ids = ids
         self._background = background
-        self._unheard: set[str] = set()  # sessions that may still be at work for an older turn
-
-    def doubt(self, session: str) -> None:
-        """Take in that a session may still be at work for a turn that is over for us."""
-        self._unheard.add(session)
 
     async def send(self, running: Running, recap: str) -> bool:
         """Return True when the server has the turn's prompt, False when a halt came before it.
@@ -57,18 +54,20 @@ class Prompter:
             return False
         await self._calm(running.record.session)
         if state == "none":
+            crashpoint("C08")
             await self._new_id(running)
         running.sent_at = self._clock()
         try:
             await self._post(running, recap)
         except OpenCodeError as exc:
             if exc.status < SERVER_ERROR or not await self._has_it(running):
-                await self._forget(running)
+                await self._forget(running, "refused")
                 raise
         except OpenCodeUnavailable as exc:
             if not exc.sent or not await self._has_it(running):
                 raise
             log.info("prompt.found")
+        crashpoint("C10")
         await self._accepted(running)
         return True
 
@@ -86,29 +85,29 @@ class Prompter:
             running.resumed = True
             return True  # the session is at work: it was not swallowed after all
         running.tell(texts.SWALLOWED, n=record.n)
-        await self._forget(running)
+        await self._forget(running, "swallowed")
         log.warning("prompt.swallowed")
         return await self.send(running, recap)
 
     async def _calm(self, session: str) -> None:
         """Stop what may still run there for a turn that ended without OpenCode's word."""
-        if session in self._unheard:
+        if await self._store.sessions.doubted(session):
             await self._client.abort(session)
-            self._unheard.discard(session)
+            await self._store.sessions.trust(session)
 
-    async def _forget(self, running: Running) -> None:
+    async def _forget(self, running: Running, cause: str) -> None:
         """Give the prompt's id up: the server certainly has no such prompt (any more)."""
-        await self._store.turns.prompt_forgotten(running.record.n)
+        await self._store.turns.prompt_forgotten(running.record, cause)
         running.record = await self._store.turns.current(running.record.n)
 
     async def _new_id(self, running: Running) -> None:
-        await self._store.turns.prompt_sending(running.record.n, self._ids.next())
+        await self._store.turns.prompt_sending(running.record, self._ids.next())
         running.record = await self._store.turns.current(running.record.n)
 
     async def _accepted(self, running: Running) -> None:
         if not running.sent_at:
             running.sent_at = self._clock()
-        await self._store.turns.prompt_accepted(running.record.n)
+        await self._store.turns.prompt_accepted(running.record, opencode=self._server.version)
         running.record = await self._store.turns.current(running.record.n)
         running.begin()
         log.info("prompt.accepted", prompt=running.record.prompt)

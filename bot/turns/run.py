@@ -26,6 +26,7 @@ from bot.turns.prompting import Prompter
 from bot.turns.running import Halt, Running, as_failure
 from bot.turns.silence import Follow, follow_nothing
 from bot.verdict import Over
+from store.crashpoints import crashpoint
 
 log = structlog.get_logger()
 
@@ -96,6 +97,7 @@ class Runner:
         """Run or resume the turn; when this returns its end is stored and was handed over."""
         async with self._ended_anyway(running):
             ending = await self._work(running)
+            crashpoint("C15")
             await self._ender.end(running, ending)
 
     @contextlib.asynccontextmanager
@@ -112,9 +114,6 @@ class Runner:
             running.unheard = running.prompted
             await self._ender.give_up(running)
             raise
-        finally:
-            if running.unheard:
-                self._prompter.doubt(running.record.session)
 
     async def _work(self, running: Running) -> Ending:
         tries = _Tries()
@@ -179,8 +178,13 @@ class Runner:
     async def _prepare(self, running: Running, opened: OpenedSession) -> None:
         turns, n = self._store.turns, running.record.n
         choice = await self._choices.resolve(running.chat, opened.directory)
-        await turns.set_session(n, opened.session, str(opened.directory))
-        await turns.set_choice(n, choice.agent, choice.model)
+        await turns.set_session(
+            running.record,
+            opened.session,
+            str(opened.directory),
+            agent=choice.agent,
+            model=choice.model,
+        )
         if not running.record.sync_before:
             await turns.set_syncs(n, before=await self._files.before(n, opened.directory))
 
@@ -189,6 +193,13 @@ class Runner:
             if not await self._prompter.send(running, recap):
                 return _unreached(running)
             over = await self._until_over(running, following, recap)
+        await self._store.turns.answered(
+            running.record,
+            over.outcome,
+            error=over.error.name if over.error else "",
+            steps=len(over.messages),
+            tokens=over.tokens,
+        )
         await self._asks.clear(running.record)
         return _ended(running, over)
 

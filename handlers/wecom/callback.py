@@ -24,6 +24,7 @@ from handlers.wecom.envelope import Envelope
 from handlers.wecom.polls import Polls
 from handlers.wecom.wire import Inbound, Poll, Wire
 from store import Store
+from store.crashpoints import crashpoint
 
 log = structlog.get_logger()
 
@@ -122,6 +123,7 @@ class Callback:
         """Take in one callback; the answer is sealed with the nonce of the request."""
         try:
             body = await _read(request)
+            crashpoint("C01")
             seal = _seal(request.raw_path)
             plaintext = self._envelope.open(
                 seal.signature, seal.timestamp, seal.nonce, wire.ciphertext(body)
@@ -131,6 +133,7 @@ class Callback:
             if abs(now // 1000 - int(seal.timestamp)) > STALE_S:
                 await self._only_known(inbound)
             self.last_at = now
+            crashpoint("C02")
             encrypted_answer = await self._answer(inbound)
         except BadEnvelope as exc:
             return self._refuse(REFUSED, str(exc))
@@ -168,7 +171,10 @@ class Callback:
             return self._envelope.encrypt(wire.stream_body(stream, text, finished=True))
         self.counts["poll"] += 1
         # Its end is told only once it is on the disk: what was seen stays seen.
-        return self._shown(bubble, finished=bubble.finished and bubble.kept)
+        ended = bubble.finished and bubble.kept
+        if ended:
+            crashpoint("C17")
+        return self._shown(bubble, finished=ended)
 
     def _shown(self, bubble: Bubble, *, finished: bool) -> bytes:
         """Seal what a bubble shows, or return the ciphertext while nothing has changed."""
@@ -209,6 +215,7 @@ class Callback:
         self._arriving_of[sender] += 1
         try:
             opening = await self._dispatch.accept(message, stream, may_stay_open=others < MAX_OPEN)
+            crashpoint("C04")
             if opening is not None:
                 arrival.bubble = self._bubbles.open(message, opening)
             arrival.kept = True

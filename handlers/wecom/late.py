@@ -12,6 +12,7 @@ import httpx
 import orjson
 
 from handlers.wecom.wire import markdown_body
+from store.crashpoints import on_sent
 
 HTTPS_PORT = 443
 TIMEOUT_S = 10.0
@@ -79,6 +80,7 @@ class LateAnswers:
             address,
             content=markdown_body(markdown),
             headers={"Content-Type": "application/json"},
+            extensions=on_sent("C19"),
         )
         try:
             async with asyncio.timeout(TIMEOUT_S):

@@ -15,6 +15,7 @@ from handlers.wecom.markdown import answer_text
 from handlers.wecom.polls import answer_of
 from handlers.wecom.timing import Timing
 from store import Store
+from store.crashpoints import crashpoint
 from store.records import Delivery, InboundRecord, NewDelivery
 
 log = structlog.get_logger()
@@ -142,7 +143,9 @@ class WayOut:
             url = await self._store.inbox.take_url(source.message)
             if url is None:
                 continue
+            crashpoint("C18")
             outcome = await self._late.post(url, answer_text(answer_of(delivery)))
+            crashpoint("C20")
             if outcome.kind in {"sent", "doubtful"}:
                 break
         return outcome

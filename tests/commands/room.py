@@ -178,7 +178,7 @@ class Room:
         turn = (await self.running(text, chat=chat, **more)).record
         delivery = NewDelivery(chat.key, turn.n, turn.message, answer, "✅ 完成", "", self.now)
         await self.store.turns.end(
-            turn.n,
+            turn,
             state=state,
             outcome="answered",
             reason="",
@@ -194,7 +194,7 @@ class Room:
     async def changed(self, turn, files):
         """Let a turn that runs write files, look at them, and give it what it changed."""
         folder = (await self.folders.folder(turn.chat)).resolve()
-        await self.store.turns.set_session(turn.n, "ses_1", str(folder))
+        await self.store.turns.set_session(turn, "ses_1", str(folder))
         before = await self.services.files.before(turn.n, folder)
         for name, content in files.items():
             (folder / name).write_bytes(content)

@@ -54,7 +54,7 @@ async def test_pending_shows_every_request_in_full_with_its_code(room):
 
 async def test_pending_tells_a_sub_agents_request(room):
     running = await room.running()
-    await room.store.turns.set_session(running.record.n, "ses_parent", "/srv")
+    await room.store.turns.set_session(running.record, "ses_parent", "/srv")
     running.record = await room.store.turns.get(running.record.n)
     room.decisions.waiting = [ask("a7k", PERMISSION)]
     assert "来自子任务" in await room.say("/pending")

@@ -20,7 +20,7 @@ async def ended(room, files):
     """Return a turn that has ended with these files."""
     turn = await changed(room, files)
     await room.store.turns.end(
-        turn.n, state="done", outcome="answered", reason="", stopped_by="", answer="", footer="",
+        turn, state="done", outcome="answered", reason="", stopped_by="", answer="", footer="",
         at=room.now, delivery=None,
     )  # fmt: skip
     room.engine.runs.clear()
@@ -49,7 +49,7 @@ async def test_a_deleted_file_has_no_link(linking):
     first = await ended(linking, {"a.py": b"one\n"})
     turn = (await linking.running()).record
     folder = (await linking.folders.folder(first.chat)).resolve()
-    await linking.store.turns.set_session(turn.n, "ses_1", str(folder))
+    await linking.store.turns.set_session(turn, "ses_1", str(folder))
     before = await linking.services.files.before(turn.n, folder)
     (folder / "a.py").unlink()
     await linking.services.files.after(turn.n, folder, since=before, claimed=(), touched=())
@@ -116,7 +116,7 @@ async def test_a_long_diff_is_cut_and_says_so(room):
 async def test_files_of_a_running_turn_are_those_so_far_and_its_diff_comes_later(room):
     turn = (await room.running()).record
     folder = (await room.folders.folder(turn.chat)).resolve()
-    await room.store.turns.set_session(turn.n, "ses_1", str(folder))
+    await room.store.turns.set_session(turn, "ses_1", str(folder))
     await room.services.files.before(turn.n, folder)
     (folder / "a.py").write_text("one\n")
     room.now += 60_000

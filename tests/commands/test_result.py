@@ -75,7 +75,7 @@ async def test_an_answer_that_was_read_is_shown_again_and_again(room):
 async def test_a_turn_without_a_delivery_shows_what_the_turn_kept(room):
     turn = (await room.running()).record
     await room.store.turns.end(
-        turn.n, state="failed", outcome="failed", reason="", stopped_by="", answer="", footer="❌",
+        turn, state="failed", outcome="failed", reason="", stopped_by="", answer="", footer="❌",
         at=room.now, delivery=None,
     )  # fmt: skip
     assert await room.say(f"/result {turn.n}") == f"📄 #{turn.n} 修复登录\n\n（没有文字答复）\n\n❌"

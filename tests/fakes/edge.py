@@ -299,7 +299,7 @@ class Edge:
         turn = await self.turn(msgid)
         delivery = NewDelivery(turn.chat, turn.n, msgid, body, footer, more, self.clock.now)
         await self.store.turns.end(
-            turn.n,
+            turn,
             state="done",
             outcome="answered",
             reason="",

@@ -77,7 +77,7 @@ async def accept(store, message="m1", *, chat=CHAT, at=1000, **fields):
 
 async def end(store, n, *, state="done", answer="fine", at=2000, delivery=None):
     return await store.turns.end(
-        n,
+        await store.turns.current(n),
         state=state,
         outcome="answered",
         reason="",

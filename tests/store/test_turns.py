@@ -54,30 +54,29 @@ async def test_an_empty_lane_has_nothing_to_claim(store):
 
 async def test_what_a_turn_goes_through_is_kept(store):
     await turns(store, 1)
-    await store.turns.claim(CHAT, 5)
-    await store.turns.set_session(1, "ses_1", "/w")
-    await store.turns.set_choice(1, "build", "p/m")
-    await store.turns.prompt_sending(1, "msg_1")
+    held = await store.turns.claim(CHAT, 5)
+    await store.turns.set_session(held, "ses_1", "/w", agent="build", model="p/m")
+    await store.turns.prompt_sending(held, "msg_1")
     sending = await store.turns.current(1)
-    await store.turns.prompt_accepted(1)
+    await store.turns.prompt_accepted(held)
     await store.turns.set_syncs(1, before=4)
     await store.turns.set_syncs(1, after=6)
-    await store.turns.close_bubble(1)
-    await store.turns.save_answers([(1, "so far")])
+    await store.turns.save_answers([(held, "so far")])
     turn = await store.turns.current(1)
     assert (sending.prompt, sending.prompt_state, sending.prompts) == ("msg_1", "sending", 1)
     assert (turn.session, turn.directory, turn.agent, turn.model) == ("ses_1", "/w", "build", "p/m")
     assert (turn.prompt_state, turn.sync_before, turn.sync_after) == ("accepted", 4, 6)
-    assert (turn.answer, turn.bubble) == ("so far", False)
+    assert turn.answer == "so far"
 
 
 async def test_a_prompt_that_was_forgotten_is_counted_when_it_is_sent_again(store):
     await turns(store, 1)
-    await store.turns.prompt_sending(1, "msg_1")
-    await store.turns.prompt_forgotten(1)
-    await store.turns.prompt_accepted(1)
+    held = await store.turns.claim(CHAT, 5)
+    await store.turns.prompt_sending(held, "msg_1")
+    await store.turns.prompt_forgotten(held, "swallowed")
+    await store.turns.prompt_accepted(held)
     assert (await store.turns.current(1)).prompt_state == "none"
-    await store.turns.prompt_sending(1, "msg_2")
+    await store.turns.prompt_sending(held, "msg_2")
     assert (await store.turns.current(1)).prompts == 2
 
 
@@ -93,9 +92,9 @@ async def test_a_turn_and_its_delivery_end_in_one_write_and_only_once(store):
 
 async def test_a_late_flush_does_not_touch_the_answer_of_a_turn_that_ended(store):
     await turns(store, 1)
-    await store.turns.claim(CHAT, 5)
+    held = await store.turns.claim(CHAT, 5)
     await end(store, 1, answer="whole")
-    await store.turns.save_answers([(1, "half")])
+    await store.turns.save_answers([(held, "half")])
     await store.turns.save_answers([])
     assert (await store.turns.current(1)).answer == "whole"
 
@@ -162,6 +161,8 @@ async def test_a_number_is_never_given_twice(store):
 async def test_the_newest_prompt_is_known_after_a_restart(store):
     assert await store.turns.last_prompt() == ""
     await turns(store, 2)
-    await store.turns.prompt_sending(2, "msg_1")
-    await store.turns.prompt_sending(1, "msg_2")  # the second was forced
+    await store.turns.force(2)
+    await store.turns.prompt_sending(await store.turns.claim(CHAT, 5), "msg_1")
+    await end(store, 2)
+    await store.turns.prompt_sending(await store.turns.claim(CHAT, 6), "msg_2")
     assert await store.turns.last_prompt() == "msg_2"
