@@ -24,6 +24,7 @@ from commands.status import status
 from commands.stop import stop
 from commands.switch import switch
 from commands.whoami import whoami
+from commands.why import why
 
 # In the order in which /help shows them.
 VERBS = (
@@ -32,6 +33,6 @@ VERBS = (
     *(agent, model, detail, lang),
     *(files, diff),
     *(pending, allow, deny, answer),
-    whoami,
+    *(whoami, why),
 )
 COMMANDS = Commands(help_about(VERBS), *VERBS)

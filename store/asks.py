@@ -19,6 +19,7 @@ OPEN = f"SELECT {COLUMNS} FROM asks WHERE chat = $1 AND state = 'open' ORDER BY 
 OPEN_OF_TURN = (
     f"SELECT {COLUMNS} FROM asks WHERE turn = $1 AND state = 'open' ORDER BY asked_at, id"
 )
+OF_TURN = f"SELECT {COLUMNS} FROM asks WHERE turn = $1 ORDER BY asked_at, id"
 ALL_OPEN = f"SELECT {COLUMNS} FROM asks WHERE state = 'open' ORDER BY asked_at, id"
 BY_CODE = f"""
     SELECT {COLUMNS} FROM asks WHERE chat = $1 AND code = $2
@@ -66,6 +67,10 @@ class Asks:
     async def open_of_turn(self, n: int) -> list[AskRecord]:
         """Return what a turn waits for, oldest first."""
         return await self._all(OPEN_OF_TURN, n)
+
+    async def of_turn(self, n: int) -> list[AskRecord]:
+        """Return everything that a turn ever waited for, oldest first."""
+        return await self._all(OF_TURN, n)
 
     async def all_open(self) -> list[AskRecord]:
         """Return what waits anywhere, oldest first."""

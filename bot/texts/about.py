@@ -256,3 +256,11 @@ WHOAMI = About(
         en="Shows your id, your role and the line that an administrator must add. Works for everybody.",
     ),
 )
+WHY = About(
+    label=Text(zh="为什么", en="why"),
+    usage=Text(zh="/why [编号]", en="/why [n]"),
+    summary=Text(
+        zh="一个任务走过的每一步：何时、由谁、OpenCode 怎么说、答复怎么送出。不含任何内容。限管理员。",
+        en="Every step of a task: when, by whom, what OpenCode said, how the answer left. No word of what was said. Administrators only.",
+    ),
+)

@@ -13,7 +13,7 @@ async def test_help_names_every_command_and_fits_a_phone(room):
     said = await room.say("/help", chat=DIRECT)
     assert said.startswith("直接说需求即可。\n")
     for one in COMMANDS:
-        assert f"/{one.name}" in said
+        assert (f"/{one.name}" in said) is one.open_to("member")
     assert len(said.splitlines()) <= 10
     assert len(said) < 500
 
