@@ -142,18 +142,20 @@ def _ended(
     if last.finish in _BY_FINISH:
         return Over(_BY_FINISH[last.finish], text, error, steps)
     behind = newer[list(newer).index(last) + 1 :]
-    failure = next((m.error for m in behind if m.summary and m.error), error)
+    others = [m for m in behind if m.role == "assistant" and not m.summary]
+    # Where the session went on, with another prompt, it got over what an event told.
+    told = None if others else error
+    failure = next((m.error for m in behind if m.summary and m.error), told)
     if failure is not None:
         return Over(_outcome_of(failure), text, failure, steps)
     if last.finish is None:
         # Stopped while the server waited to try the model again: nothing says so but this.
         return Over("aborted", text, None, steps)
-    return Settling() if since_ms < GRACE_MS else _ended_midway(behind, own)
+    return Settling() if since_ms < GRACE_MS else _ended_midway(others, own)
 
 
-def _ended_midway(behind: Sequence[Message], own: list[Message]) -> Over:
+def _ended_midway(others: list[Message], own: list[Message]) -> Over:
     """Judge a turn whose last step was to be followed by another and, for some time, was not."""
-    others = [m for m in behind if m.role == "assistant" and not m.summary]
     if others:
         return Over("merged", text_of([*own, *others]), None, (*own, *others))
     refused = own[-1].finish == "tool-calls" and _refused(own[-1])

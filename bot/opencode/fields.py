@@ -1,6 +1,5 @@
 """How a field is read out of decoded JSON without trusting it."""
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from json import loads as loads_leniently
@@ -10,6 +9,7 @@ import orjson
 Json = Mapping[str, object]
 
 NOTHING: Json = {}
+HUGE = 2**63  # no count or time of the server's is that large, and SQLite takes none
 HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
@@ -24,7 +24,10 @@ def decoded(content: bytes) -> object:
     except orjson.JSONDecodeError:
         if b"\\ud" not in content.lower():
             raise
-    return _whole(loads_leniently(content))
+    try:
+        return _whole(loads_leniently(content))
+    except RecursionError as exc:
+        raise ValueError("nested too deep") from exc
 
 
 def _whole(value: object) -> object:
@@ -52,11 +55,11 @@ def text(json: Json, key: str) -> str:
 
 
 def number(json: Json, key: str) -> int | None:
-    """Return a whole number (JavaScript's may come with a point), or None."""
+    """Return a whole number (JavaScript's may come with a point), or None; no number is huge."""
     value = json.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value) if math.isfinite(value) else None
+    return int(value) if -HUGE < value < HUGE else None
 
 
 def child(json: Json, key: str) -> Json:

@@ -84,6 +84,7 @@ class Run:
                 await asyncio.sleep(0)
             self.begin()
             self.end("stop")
+            self.status(type="busy")
         except Ended as ended:
             return ended.rested
         return False

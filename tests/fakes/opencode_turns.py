@@ -8,7 +8,7 @@ from tests.fakes.opencode_run import Ended, Run, new_id
 
 
 def say(*pieces):
-    """Write text; an ``asyncio.Event`` among the pieces holds it up until it is set."""
+    """Write text; an ``asyncio.Event`` among the pieces holds it up until it is set, a number so long."""
 
     async def act(run):
         run.begin()
@@ -18,6 +18,9 @@ def say(*pieces):
             for piece in pieces:
                 if isinstance(piece, asyncio.Event):
                     await piece.wait()
+                    continue
+                if isinstance(piece, float):
+                    await asyncio.sleep(piece)
                     continue
                 run.so_far[part["id"]] += piece
                 run.emit(
@@ -144,7 +147,6 @@ def question(text="Which colour?", *labels, multiple=False):
         if multiple:
             asked["multiple"] = True
         part = run.tool_part("question", {"questions": [asked]})
-        run.put(part)
         request = {
             "id": new_id("que"),
             "sessionID": run.session,
@@ -152,7 +154,9 @@ def question(text="Which colour?", *labels, multiple=False):
             "tool": {"messageID": part["messageID"], "callID": part["callID"]},
         }
         with run.opened(part):
-            answers = await run.fake.wait_for_answer(run, "question", request, lambda: None)
+            answers = await run.fake.wait_for_answer(
+                run, "question", request, lambda: run.put(part)
+            )
         if answers is not None:
             run.completed(part, f"answered {answers}", "Asked 1 question", {"answers": answers})
         else:

@@ -1,0 +1,1 @@
+"""Recordings of the real OpenCode for the tests of parser and fold. ``make record`` makes them anew."""
