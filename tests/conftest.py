@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.service_fixtures",
     "tests.fault_fixtures",
     "tests.viewer_fixtures",
+    "tests.secrecy",
 ]
 
 

@@ -12,7 +12,7 @@ from store import writer
 from store.records import NewDelivery
 from tests.fakes.opencode_turns import ask, hang, say
 from tests.fault_fixtures import CHAT, brought, called, prompted
-from tests.test_service_bad_input import message, sealed
+from tests.reliability.callbacks import message, sealed
 
 
 async def test_a_stop_ends_a_turn_that_cannot_even_be_opened(faked, fake):

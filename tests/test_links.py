@@ -34,7 +34,7 @@ def links(clock):
     return Links(KEY, "https://bot.example.com/agent/", WEEK_S, clock)
 
 
-def test_a_link_is_good_until_it_expires(links, clock):
+def test_x8_a_link_is_good_until_it_expires(links, clock):
     token = links.token(31)
     assert links.check(31, token) == "good"
     clock.now_s += WEEK_S - 1
@@ -43,11 +43,11 @@ def test_a_link_is_good_until_it_expires(links, clock):
     assert links.check(31, token) == "expired"
 
 
-def test_a_link_opens_its_own_turn_alone(links):
+def test_x8_a_link_opens_its_own_turn_alone(links):
     assert links.check(32, links.token(31)) == "forged"
 
 
-def test_a_key_of_another_service_opens_nothing(links, clock):
+def test_x8_a_key_of_another_service_opens_nothing(links, clock):
     assert Links(bytes(32), None, WEEK_S, clock).check(31, links.token(31)) == "forged"
 
 
@@ -69,7 +69,7 @@ def test_a_short_life_is_kept_nearly_to_the_second(clock):
     assert links.check(1, token) == "expired"
 
 
-def test_no_bit_of_a_link_can_be_changed(links):
+def test_x8_no_bit_of_a_link_can_be_changed(links):
     sealed = base64.urlsafe_b64decode(links.token(31))
     for place in range(len(sealed) * 8):
         forged = bytearray(sealed)
@@ -78,7 +78,7 @@ def test_no_bit_of_a_link_can_be_changed(links):
 
 
 @given(st.one_of(st.text(), st.text(string.ascii_letters + "-_", min_size=32, max_size=32)))
-def test_rubbish_opens_nothing(rubbish):
+def test_x8_rubbish_opens_nothing(rubbish):
     assert Links(KEY, None, WEEK_S, Clock()).check(31, rubbish) == "forged"
 
 

@@ -5,20 +5,15 @@ import io
 import json
 import logging
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from bot.clock import now_ms
-from bot.sandbox.cipher import Cipher
-from bot.sandbox.payloads import Origin, text
-from tests.fakes.edge import until
 from tests.fakes.opencode import FakeOpenCode
 from tests.fakes.opencode_turns import say, write
+from tests.reliability.callbacks import ORIGIN, Clock, sealed, stream_of
 from tests.service_fixtures import ADMIN_TOKEN
-from tests.wecom_fixtures import AES_KEY, BOT_ID, TOKEN
 
 MALFORMED = (
     b"\x16\x03\x01\x02\x00",
@@ -29,9 +24,7 @@ MALFORMED = (
     b"POST /wecom/bot HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
 )
 CHAT = "wecom:direct:zhangsan"
-DEEP = 100_000
 MIB = 1024 * 1024
-ORIGIN = Origin(BOT_ID, "zhangsan", None)
 
 
 @pytest.fixture
@@ -52,92 +45,8 @@ async def quiet(make_bot, fake):
     return await make_bot(fake)
 
 
-@dataclass
-class Clock:
-    """The right time, and whatever a test adds to it."""
-
-    ahead_ms: int = 0
-
-    def __call__(self):
-        return now_ms() + self.ahead_ms
-
-
-def message(words, msgid="m1"):
-    """Return what WeCom would send for a text."""
-    return json.dumps(ORIGIN.message(msgid, text(words), response_url="")).encode()
-
-
-def sealed(plain, *, at=None, receive_id=b"", cipher=None):
-    """Seal a callback; returns its query and its body."""
-    cipher = cipher or Cipher(TOKEN, AES_KEY)
-    shell = cipher.seal(plain, timestamp=at or now_ms() // 1000, nonce="n", receive_id=receive_id)
-    return shell.query, shell.body
-
-
-def spoilt_signature():
-    query, body = sealed(message("hello"))
-    return query | {"msg_signature": "0" * 40}, body
-
-
-def another_token():
-    return sealed(message("hello"), cipher=Cipher("another", AES_KEY))
-
-
-def spoilt_padding():
-    class Careless(Cipher):
-        def encrypt(self, plain):
-            return super().encrypt(plain)[:-32]  # the last block, with the padding, is missing
-
-    return sealed(message("hello" * 20), cipher=Careless(TOKEN, AES_KEY))
-
-
-def half_a_block():
-    class Cut(Cipher):
-        def encrypt(self, plain):
-            return super().encrypt(plain)[:-1]
-
-    return sealed(message("hello"), cipher=Cut(TOKEN, AES_KEY))
-
-
-def of_shell(body):
-    return lambda: (sealed(b"{}")[0], body)
-
-
-ENVELOPES = {
-    "wrong signature": spoilt_signature,
-    "signed with another token": another_token,
-    "bad padding": spoilt_padding,
-    "no whole block": half_a_block,
-    "wrong receiver": lambda: sealed(message("hello"), receive_id=b"ww1234567890abcdef"),
-    "no query": lambda: ({}, sealed(message("hello"))[1]),
-    "no json": of_shell(b"<xml/>"),
-    "nothing": of_shell(b""),
-    "a list": of_shell(b"[]"),
-    "not utf-8": of_shell(b'{"encrypt": "\xff\xfe"}'),
-    "deep shell": of_shell(b'{"encrypt":' + b"[" * DEEP + b"]" * DEEP + b"}"),
-    "deep message": lambda: sealed(b'{"msgtype":' + b"[" * DEEP + b"]" * DEEP + b"}"),
-    "message not utf-8": lambda: sealed(b'{"msgtype": "text", "x": "\xff\xfe"}'),
-    "lone surrogate": lambda: sealed(b'{"msgtype": "text", "x": "\\ud800"}'),
-    "message is a list": lambda: sealed(b"[1]"),
-    "message of another bot": lambda: sealed(message("hello").replace(BOT_ID.encode(), b"aibY")),
-    "message without an id": lambda: sealed(message("hello", msgid="")),
-    "message with an endless id": lambda: sealed(message("hello", msgid="x" * 5000)),
-}
-
-
-async def test_no_bad_envelope_is_believed_and_none_says_why(quiet, fake):
-    for name, spoil in ENVELOPES.items():
-        query, body = spoil()
-        answer = await quiet.wecom.send_raw(query=query, body=body)
-        assert (answer.status, answer.body) == (403, b""), name
-    assert await quiet.store.inbox.find("m1") is None
-    assert await quiet.store.turns.get(1) is None
-    assert "OK" in await (await quiet.wecom.say("zhangsan", "still there?")).done()
-    assert [prompt.text for prompt in fake.prompts] == ["still there?"]
-
-
 @pytest.mark.parametrize("size", [MIB + 1, 8 * MIB])
-async def test_a_huge_body_is_cut_off(quiet, http, size):
+async def test_x2_a_huge_body_is_cut_off(quiet, http, size):
     query, _ = sealed(b"{}")
     url = f"{quiet.url}/wecom/bot"
     async with http.post(url, params=query, data=io.BytesIO(b"x" * size)) as answer:
@@ -176,31 +85,9 @@ async def test_other_ways_of_asking_are_refused_without_a_traceback(quiet, http,
     assert "secret-token" not in caplog.text + capsys.readouterr().out
 
 
-async def test_a_replay_has_the_answer_of_the_first_and_starts_nothing(make_bot, fake):
-    clock = Clock()
-    bot = await make_bot(fake, options={"clock": clock})
-    query, body = sealed(message("hello"))
-    first = _stream(bot, query, await bot.wecom.send_raw(query=query, body=body))
-    await until(lambda: bot.turns.ended["answered"])
-    clock.ahead_ms = 3_600_000
-    again = _stream(bot, query, await bot.wecom.send_raw(query=query, body=body))
-    assert again["id"] == first["id"]
-    assert len(fake.prompts) == 1
-    assert await bot.store.turns.get(2) is None
-    query, body = sealed(message("hello again", msgid="m2"))
-    assert (await bot.wecom.send_raw(query=query, body=body)).status == 403
-    assert await bot.store.inbox.find("m2") is None
-
-
-def _stream(bot, query, answer):
-    assert answer.status == 200
-    plain = Cipher(TOKEN, AES_KEY)._open(json.loads(answer.body)["encrypt"])
-    return json.loads(plain)["stream"]
-
-
 async def test_a_stream_that_nobody_knows_ends_with_a_sentence(quiet):
     query, body = sealed(json.dumps(ORIGIN.poll("p1", "no-such-stream")).encode())
-    shown = _stream(quiet, query, await quiet.wecom.send_raw(query=query, body=body))
+    shown = stream_of(await quiet.wecom.send_raw(query=query, body=body))
     assert shown["finish"] is True
     assert shown["id"] == "no-such-stream"
     assert len(shown["content"].strip()) > 5
@@ -234,7 +121,7 @@ def _lead_out(secret):
     return act
 
 
-async def test_a_forged_link_and_an_expired_one_open_nothing(page, http):
+async def test_x8_a_forged_link_and_an_expired_one_open_nothing(page, http):
     bot, clock, link = page
     good = f"{link}raw/site/index.html"
     async with http.get(good) as answer:
@@ -270,7 +157,7 @@ OUTSIDE = (
 )
 
 
-async def test_nothing_outside_the_workspace_leaves_by_a_link(page, http):
+async def test_x4_nothing_outside_the_workspace_leaves_by_a_link(page, http):
     bot, _, link = page
     raw = link.removeprefix(bot.url) + "raw/"
     for path in OUTSIDE:

@@ -268,7 +268,7 @@ TRAVERSALS = [
 
 
 @pytest.mark.parametrize("path", TRAVERSALS)
-def test_nothing_but_a_plain_file_inside_is_opened(trapped, path):
+def test_x4_nothing_but_a_plain_file_inside_is_opened(trapped, path):
     with Beneath(trapped.root) as tree:
         assert tree.open(path) is None
 
@@ -286,7 +286,7 @@ def test_a_plain_file_inside_is_opened_and_all_descriptors_are_given_back(trappe
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 
-def test_nothing_from_outside_is_mirrored(trapped, tmp_path):
+def test_x4_nothing_from_outside_is_mirrored(trapped, tmp_path):
     look = trapped.look(extra=set(TRAVERSALS), first=True)
     assert {version.path: bool(version.blob) for version in look.versions} == {
         "dir/a.txt": True,
@@ -296,7 +296,7 @@ def test_nothing_from_outside_is_mirrored(trapped, tmp_path):
     assert OUTSIDE not in [path.read_text() for path in copies]
 
 
-def test_a_file_swapped_for_a_link_between_look_and_open_stays_shut(looker, tmp_path):
+def test_x4_a_file_swapped_for_a_link_between_look_and_open_stays_shut(looker, tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text(OUTSIDE)
     file = looker.write("dir/a.txt", "mine")
@@ -307,7 +307,7 @@ def test_a_file_swapped_for_a_link_between_look_and_open_stays_shut(looker, tmp_
         assert tree.open("dir/a.txt") is None
 
 
-def test_a_folder_swapped_for_a_link_leads_nowhere(looker, tmp_path):
+def test_x4_a_folder_swapped_for_a_link_leads_nowhere(looker, tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "a.txt").write_text(OUTSIDE)

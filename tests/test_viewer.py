@@ -120,7 +120,7 @@ async def test_a_page_with_too_much_to_show_stays_light(desk, browser, monkeypat
     assert "+8\n" in await apart.text()
 
 
-async def test_an_answer_cannot_run_anything_nor_fetch_from_elsewhere(desk, browser):
+async def test_x9_an_answer_cannot_run_anything_nor_fetch_from_elsewhere(desk, browser):
     n = await desk.begin()
     desk.write("图.png", b"\x89PNG\0")
     hostile = (

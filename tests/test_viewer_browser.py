@@ -144,7 +144,7 @@ async def test_a_page_takes_effect_with_its_own_style_module_picture_and_data(de
     assert page.url == site.links.raw(n, "site/")
 
 
-async def test_a_hostile_page_reaches_nothing_but_its_own_files(desk, site, host, chromium):
+async def test_x9_a_hostile_page_reaches_nothing_but_its_own_files(desk, site, host, chromium):
     first = await desk.begin()
     desk.write("data.json", "{}")
     await desk.end(first)
@@ -167,7 +167,7 @@ async def test_a_hostile_page_reaches_nothing_but_its_own_files(desk, site, host
     assert site.admin.visits == []
 
 
-async def test_the_viewers_own_page_runs_no_script_of_an_answer(desk, site, chromium):
+async def test_x9_the_viewers_own_page_runs_no_script_of_an_answer(desk, site, chromium):
     n = await desk.begin()
     answer = "<img src=x onerror=document.title='hit'> <script>document.title='hit'</script> **ok**"
     desk.write(

@@ -117,7 +117,7 @@ async def test_a_file_that_shrinks_while_it_is_sent_is_cut_off_not_made_up(desk,
             await answer.read()
 
 
-async def test_a_download_keeps_its_name_whatever_is_in_it(desk, browser):
+async def test_x9_a_download_keeps_its_name_whatever_is_in_it(desk, browser):
     n = await desk.begin()
     name = 'a"; filename=evil.exe\tX: y é.txt'
     desk.write(name, "x")
@@ -153,7 +153,7 @@ async def test_a_download_keeps_its_name_whatever_is_in_it(desk, browser):
     ],
 )
 @pytest.mark.parametrize("over", [False, True])
-async def test_nothing_outside_is_served(desk, browser, tmp_path, path, over):
+async def test_x4_nothing_outside_is_served(desk, browser, tmp_path, path, over):
     (tmp_path / "a.txt").write_text("outside")
     (tmp_path / "workspaces" / "a.txt").write_text("outside")
     desk.write("a.txt", "inside")

@@ -11,7 +11,7 @@ from tests.viewer_fixtures import ADMIN, PUBLIC
 pytest_plugins = ["tests.desk_fixtures"]
 
 
-async def test_a_forged_link_says_the_same_whether_the_turn_exists_or_not(desk, browser):
+async def test_x8_a_forged_link_says_the_same_whether_the_turn_exists_or_not(desk, browser):
     n = await desk.begin()
     forged = browser.links.token(n + 1)
     there = await browser.get(f"/t/{n}/{forged}/")
@@ -23,7 +23,7 @@ async def test_a_forged_link_says_the_same_whether_the_turn_exists_or_not(desk, 
         assert (await browser.get(f"/t/{n}/{forged}/{path}")).status == 404
 
 
-async def test_an_expired_link_tells_how_to_get_a_new_one(desk, browser):
+async def test_x8_an_expired_link_tells_how_to_get_a_new_one(desk, browser):
     n = await desk.begin()
     page = browser.page(n)
     desk.now = desk.clock() + 8 * 24 * 3600 * 1000
@@ -78,7 +78,7 @@ async def test_programs_read_the_same_with_the_admin_token_or_a_signed_one(desk,
         assert await file.text() == "x\n"
 
 
-async def test_programs_without_a_right_learn_nothing(desk, browser):
+async def test_x8_programs_without_a_right_learn_nothing(desk, browser):
     n = await desk.begin()
     for path in (f"/api/task/{n}", f"/api/task/{n}/files", f"/api/task/{n}/raw/a", "/api/task/99"):
         answer = await browser.get(path, Authorization="Bearer wrong")

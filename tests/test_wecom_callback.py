@@ -84,7 +84,7 @@ async def test_what_is_no_echo_is_not_echoed(edge, echo):
         lambda query: query.replace("nonce=", "nonce=%ff%fe"),
     ],
 )
-async def test_a_spoilt_query_is_refused(edge, spoil):
+async def test_x1_a_spoilt_query_is_refused(edge, spoil):
     event = b'{"msgid":"E","msgtype":"event","event":{"eventtype":"x"}}'
     sealed, echo = edge.wecom.encrypt(event), edge.wecom.encrypt(b"720304")
     body = b'{"encrypt": "%b"}' % sealed.encode()
@@ -96,7 +96,7 @@ async def test_a_spoilt_query_is_refused(edge, spoil):
     assert await get(edge, spoil(asking)) == (403, b"")
 
 
-async def test_every_bad_envelope_gets_the_same_bare_answer(edge):
+async def test_x1_every_bad_envelope_gets_the_same_bare_answer(edge):
     wecom = edge.wecom
     blocks = {
         "bad padding": wecom.encrypt_blocks(b"x" * 31 + b"\x21"),
@@ -125,7 +125,7 @@ async def test_every_bad_envelope_gets_the_same_bare_answer(edge):
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{", b"[" * 100_000, b'{"encrypt": 7}', b'{"e": 1}', b"\xff", b"<xml/>"]
 )
-async def test_a_body_that_is_no_shell_is_refused(edge, body):
+async def test_x1_a_body_that_is_no_shell_is_refused(edge, body):
     query = edge.wecom.query("x", timestamp=edge.now_s)
     assert await post_raw(edge, query, body) == (403, b"")
 
@@ -142,19 +142,19 @@ async def test_another_bots_callback_is_refused(tmp_path):
         assert (status, answer, edge.desk.accepted) == (403, None, [])
 
 
-async def test_a_body_of_a_stated_size_above_the_limit_is_cut_off(edge):
+async def test_x2_a_body_of_a_stated_size_above_the_limit_is_cut_off(edge):
     status, body = await post_raw(edge, "", io.BytesIO(b"x" * (BODY_BYTES + 1)))
     assert (status, body) == (413, b"")
 
 
-async def test_a_stated_size_above_the_limit_is_refused_before_the_body_comes(edge):
+async def test_x2_a_stated_size_above_the_limit_is_refused_before_the_body_comes(edge):
     reader, writer = await asyncio.open_connection(*edge.address)
     writer.write(HEAD + b"Content-Length: 100000000\r\n\r\n")
     assert b"413" in await reader.readline()
     writer.close()
 
 
-async def test_a_body_without_a_stated_size_is_cut_off_at_the_limit(edge):
+async def test_x2_a_body_without_a_stated_size_is_cut_off_at_the_limit(edge):
     async def endless():
         for _ in range(BODY_BYTES // 65_536 + 2):
             yield b"x" * 65_536
@@ -163,13 +163,13 @@ async def test_a_body_without_a_stated_size_is_cut_off_at_the_limit(edge):
     assert (status, body) == (413, b"")
 
 
-async def test_a_compressed_bomb_is_cut_off_at_the_limit(edge):
+async def test_x2_a_compressed_bomb_is_cut_off_at_the_limit(edge):
     bomb = zlib.compress(b"x" * (40 * BODY_BYTES))
     status, _ = await post_raw(edge, "", bomb, headers={"Content-Encoding": "deflate"})
     assert status in {400, 413}
 
 
-async def test_a_slow_body_is_given_up(edge, monkeypatch):
+async def test_x2_a_slow_body_is_given_up(edge, monkeypatch):
     monkeypatch.setattr("handlers.wecom.callback.READ_S", 0.05)
     reader, writer = await asyncio.open_connection(*edge.address)
     writer.write(b"POST /wecom/bot HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
@@ -177,7 +177,7 @@ async def test_a_slow_body_is_given_up(edge, monkeypatch):
     writer.close()
 
 
-async def test_a_broken_body_is_refused_without_a_traceback(edge):
+async def test_x1_a_broken_body_is_refused_without_a_traceback(edge):
     reader, writer = await asyncio.open_connection(*edge.address)
     writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nnot a chunk\r\n")
     answer = await reader.read()
@@ -314,7 +314,7 @@ async def test_a_finished_bubble_makes_room_for_the_next(edge):
 # Replays
 
 
-async def test_an_old_request_for_an_unknown_message_is_refused(edge):
+async def test_x6_an_old_request_for_an_unknown_message_is_refused(edge):
     for timestamp in (edge.now_s - 601, edge.now_s + 601):
         status, answer = await edge.post(edge.message("hello"), timestamp=timestamp)
         assert (status, answer) == (403, None)
@@ -322,20 +322,20 @@ async def test_an_old_request_for_an_unknown_message_is_refused(edge):
     assert edge.edge.counts["refused stale"] == 2
 
 
-async def test_an_old_request_for_a_known_message_has_the_same_answer_and_no_effect(edge):
+async def test_x6_an_old_request_for_a_known_message_has_the_same_answer_and_no_effect(edge):
     first = await edge.say("hello", "M1")
     status, answer = await edge.post(edge.message("hello", "M1"), timestamp=edge.now_s - 601)
     assert (status, answer["stream"]) == (200, first)
     assert len(edge.desk.accepted) == 1
 
 
-async def test_an_old_poll_is_refused(edge):
+async def test_x6_an_old_poll_is_refused(edge):
     stream = (await edge.say("hello"))["id"]
     body = {"msgid": "P", "msgtype": "stream", "stream": {"id": stream}}
     assert await edge.post(body, timestamp=edge.now_s - 601) == (403, None)
 
 
-async def test_an_old_event_is_refused_unless_it_is_known(edge):
+async def test_x6_an_old_event_is_refused_unless_it_is_known(edge):
     body = {"msgid": "E", "msgtype": "event", "event": {"eventtype": "x"}}
     assert await edge.post(body, timestamp=edge.now_s - 601) == (403, None)
     assert await edge.post(body) == (200, None)

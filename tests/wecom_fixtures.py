@@ -13,11 +13,12 @@ TOKEN = "QDG6eK"
 AES_KEY = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
 BOT_ID = "aibSANDBOX"
 BOT_NAME = "Open Code"
+STANDINS = pytest.StashKey()  # of a test: those that it made
 FAST = Timing(retry_after_s=0.2, poll_every_s=0.05)
 
 
 @pytest.fixture
-async def make_standin():
+async def make_standin(request):
     """Make stand-ins: ``await make_standin(callback_url, timing=…)``.
 
     ``callback_url`` may be set later, when the service that must know ``base_url`` is up.
@@ -28,6 +29,7 @@ async def make_standin():
             facts = {"bot_id": BOT_ID, "bot_name": BOT_NAME} | facts
             standin = StandIn(callback_url, TOKEN, AES_KEY, timing=timing, **facts)
             await stack.enter_async_context(standin)
+            request.node.stash.setdefault(STANDINS, []).append(standin)
             app = web.Application()
             app.add_routes(standin.routes)
             server = TestServer(app)

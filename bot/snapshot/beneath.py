@@ -78,8 +78,7 @@ class Beneath:
             opened = os.open(names[-1], _FILE, dir_fd=folder)
         except OSError:
             return None
-        info = os.fstat(opened)
-        if stat.S_ISREG(info.st_mode) and info.st_nlink == 1:
+        if _is_plain(opened, names[-1], folder):
             return opened
         os.close(opened)
         return None
@@ -102,3 +101,19 @@ class Beneath:
     def _shorten(self, length: int) -> None:
         while len(self._chain) > length:
             os.close(self._chain.pop()[1])
+
+
+def _is_plain(opened: int, name: str, folder: int) -> bool:
+    """Tell whether a regular file is open that has this one name."""
+    info = os.fstat(opened)
+    # Twice: while a name is being taken away, it still stands there and no longer counts.
+    return stat.S_ISREG(info.st_mode) and all(_is_only_name(name, folder, info) for _ in range(2))
+
+
+def _is_only_name(name: str, folder: int, info: os.stat_result) -> bool:
+    """Ask the name, not the open file: of two names this one may go, and the other is outside."""
+    try:
+        named = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return named.st_nlink == 1 and os.path.samestat(named, info)

@@ -37,6 +37,8 @@ def found(claim: str, workspace: Path, present: Collection[str]) -> str | None:
 def _ending_alike(written: str, present: Collection[str]) -> str | None:
     """Match the longest ending of a path with another root; its last name alone only at the top."""
     names = posixpath.normpath(written).split("/")[1:]
+    if not names:  # a root alone, such as "~/"
+        return None
     namesakes = [path for path in present if path.rpartition("/")[2] == names[-1]]
     for start in range(len(names) - 1):
         tail = "/" + "/".join(names[start:])

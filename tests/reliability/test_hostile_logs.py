@@ -1,15 +1,23 @@
-"""The log of a whole conversation: a story that can be read, and not a word of what was said in it."""
+"""X11: the log of a whole conversation is a story that can be read, and holds not a word of what was said.
+
+What every other test of a running service logs is looked through as well: tests/secrecy.py.
+"""
 
 import io
 import json
 import logging
 
+import aiohttp
 import pytest
 import structlog
 
+from commands import COMMANDS
 from config.logs import set_up
+from handlers.wecom.timing import Timing
 from tests.fakes.opencode import FakeOpenCode
 from tests.fakes.opencode_turns import ask, fail, question, say, think, tool, write
+from tests.reliability.callbacks import sealed
+from tests.secrecy import leaks
 from tests.wecom_fixtures import AES_KEY, TOKEN
 
 CHAT = "wecom:direct:zhangsan"
@@ -75,7 +83,41 @@ async def converse(bot, fake):
     return talk, answer
 
 
-async def test_a_conversation_reads_as_a_story_and_tells_no_word_of_itself(
+async def command(bot, fake):
+    """Use every command, as it is meant and with words that mean nothing to it."""
+    for verb in COMMANDS:
+        for rest in ("", " 1", f" {SAID[0]}", f" k7m {SAID[1]}"):
+            fake.script(say(ANSWERED[0]))
+            await (await bot.wecom.say("boss", f"/{verb.name}{rest}")).done()
+
+
+async def answer_late(bot, fake):
+    """Answer somebody who has left the chat, and one whose address is taken back."""
+    bot.wecom.polling = False
+    fake.script(say(f"late {ANSWERED[0]}"))
+    talk = await bot.wecom.say("lisi", SAID[1])
+    assert ANSWERED[0] in await talk.late_reply()
+    bot.wecom.polling = True
+    return talk
+
+
+async def knock(bot):
+    """Come with what is not believed: a callback, a link, an admin token."""
+    query, body = sealed(SAID[0].encode())
+    await bot.wecom.send_raw(query=query, body=body)
+    await bot.wecom.send_raw(query=query | {"msg_signature": THOUGHT}, body=body)
+    page = bot.service.services.links.page(1)
+    async with aiohttp.ClientSession() as http:
+        for url in (page, f"{page}raw/{NAMED}.html", page.replace("/t/1/", "/t/2/")):
+            async with http.get(url) as answer:
+                await answer.read()
+        for token in (bot.service.admin_token, THOUGHT):
+            headers = {"Authorization": f"Bearer {token}"}
+            async with http.get(f"{bot.url}/admin/health", headers=headers) as answer:
+                await answer.read()
+
+
+async def test_x11_a_conversation_reads_as_a_story_and_tells_no_word_of_itself(
     make_bot, fake, log, tmp_path
 ):
     bot = await make_bot(fake, BOT_ADMIN_TOKEN="")
@@ -99,3 +141,37 @@ async def test_a_conversation_reads_as_a_story_and_tells_no_word_of_itself(
         assert json.dumps(word)[1:-1] not in written, word
     assert link in answer
     assert [one for one in told if one["level"] in {"error", "critical"}] == []
+
+
+async def test_x11_no_command_no_late_answer_and_no_stranger_puts_a_secret_into_the_log(
+    make_bot, fake, log
+):
+    hasty = Timing(patience_s=0.2, again_after_s=0.0)
+    bot = await make_bot(fake, options={"timing": hasty}, BOT_CHAT_QUEUE_LIMIT="50")
+    await bot.ready()
+    await converse(bot, fake)
+    late = await answer_late(bot, fake)
+    await command(bot, fake)
+    await knock(bot)
+    keys = (bot.service.admin_token, TOKEN, AES_KEY, fake.password, late.response_url)
+    tokens = [bot.service.services.links.token(n) for n in (1, 2)]
+    await bot.stop()
+    written = log.getvalue()
+    # A file's name may stand there: whoever opened it is on record.
+    words = [word for word in WORDS if word != NAMED]
+    for word in (*words, *keys, *tokens, late.response_url.partition("=")[2]):
+        assert word not in written, word
+        assert json.dumps(word)[1:-1] not in written, word
+    assert leaks(written, [bot.wecom]) == []
+    assert {"delivery.sent", "link.opened", "callback.refused"} <= {
+        json.loads(line)["event"] for line in written.splitlines()
+    }
+
+
+def test_x11_what_must_not_be_logged_is_found_where_it_is():
+    assert leaks(f"x {TOKEN} y /t/1/{'A' * 32}/ response_code=abc", []) == [
+        TOKEN,
+        f"/t/1/{'A' * 32}",
+        "response_code=a",
+    ]
+    assert leaks("/t/1/***/ response_code=*** nothing", []) == []
