@@ -5,10 +5,12 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.app import serve
-from bot.errors import StartError
+from bot.backup import Places, back_up, restore
+from bot.errors import BackupError, StartError, StoreError
 from config.settings import Settings, SettingsError, find_config, is_configured, load_settings
 from config.version import VERSION
 
@@ -23,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as exc:
         sys.stderr.write(f"{exc}\n")
         return MISUSED
-    except StartError as exc:
+    except (StartError, BackupError, StoreError) as exc:
         sys.stderr.write(f"opencode-wecom: {exc}\n")
         return FAILED
     except KeyboardInterrupt:
@@ -42,8 +44,17 @@ def _run(options: argparse.Namespace) -> None:
         settings = load_settings(file, os.environ)
         if command == "config":
             _say_checked(settings, file, configured=configured)
+        elif command == "backup":
+            back_up(Places.of(settings), options.file, now=datetime.now(UTC), say=_say)
+        elif command == "restore":
+            restore(Places.of(settings), options.file, now=datetime.now(UTC), say=_say)
         else:
             serve(settings, file, level="debug" if options.verbose else "info")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _say_checked(settings: Settings, file: Path | None, *, configured: bool) -> None:
@@ -77,6 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     config = commands.add_parser("config", help="look at the configuration")
     config.add_argument("action", choices=["check"], help="check: name every mistake at once")
+    copied = commands.add_parser("backup", help="write a backup, while the service runs or not")
+    copied.add_argument(
+        "file", type=Path, nargs="?", help="else backups/bot-<time>.tar.gz in the data folder"
+    )
+    restored = commands.add_parser("restore", help="put a backup back; the service must not run")
+    restored.add_argument("file", type=Path, help="what `backup` wrote")
     return parser
 
 

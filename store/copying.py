@@ -11,6 +11,8 @@ from store.errors import SchemaTooNew, StoreDamaged
 from store.files import BLOBS
 from store.migrate import APPLIED, known_migrations
 
+# ruff: noqa: S608 - only constants are put together
+
 PATIENCE_S = 30.0
 RESTORED = "restored"  # the outcome of a turn that a restored backup knows as unfinished
 # People have seen the numbers that were given after the backup: they are not given again.
@@ -41,9 +43,16 @@ RECORD = """
     INSERT INTO edges (turn, edge, fence, facts, at)
     SELECT n, 'final_stored', fence, '{"outcome":"restored"}', :at FROM turns WHERE n = :n
 """
-DOUBT = """
+# A notice that failed is shown at the next contact: it, too, may have been.
+MAY_BE_SHOWN = "(state IN ('due', 'sending') OR (state = 'failed' AND turn IS NULL))"
+RECORD_DOUBT = f"""
+    INSERT INTO edges (turn, edge, fence, facts, at)
+    SELECT n, 'doubted', fence, '{{"cause":"restored"}}', :at FROM turns
+    WHERE n IN (SELECT turn FROM deliveries WHERE {MAY_BE_SHOWN})
+"""
+DOUBT = f"""
     UPDATE deliveries SET state = 'unknown', cause = 'restored', changed_at = :at
-    WHERE state IN ('due', 'sending')
+    WHERE {MAY_BE_SHOWN}
 """
 # An address is good for one answer, and may have carried it since.
 SPEND = "UPDATE inbound SET reply_url_state = 'used' WHERE reply_url_state = 'fresh'"
@@ -138,7 +147,7 @@ def _contents(connection: sqlite3.Connection) -> Contents:
             f"up to {newest}. Restore it with the newer version that wrote it."
         )
     rows = {
-        table: connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]  # noqa: S608 - a constant
+        table: connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]
         for table in COUNTED
     }
     blobs = frozenset(blob for (blob,) in connection.execute(BLOBS))
@@ -172,6 +181,8 @@ def settle(
     """
     with _writing(database) as connection:
         tables = {name for (name,) in connection.execute(TABLES)}
+        if "edges" in tables:
+            connection.execute(RECORD_DOUBT, {"at": at})
         doubted = connection.execute(DOUBT, {"at": at}).rowcount
         unfinished = [Unfinished(*row) for row in connection.execute(UNFINISHED)]
         for turn in unfinished:

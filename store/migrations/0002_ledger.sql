@@ -29,3 +29,5 @@ CREATE TABLE doubts (
     session TEXT PRIMARY KEY,
     since BIGINT NOT NULL
 );
+
+CREATE INDEX asks_by_turn ON asks (turn);

@@ -8,10 +8,12 @@ import time
 import structlog
 import uvloop
 
-from tests.bench import callback, events, memory, store
+from tests.bench import callback, events, growth, memory, signatures, store
 
 BENCHMARKS = {
+    "Signatures: wrong at the first byte against wrong at the last": signatures.bench,
     "Store: group commit against a commit a message": store.bench,
+    "Growth: a message kept with a million before it": growth.bench,
     "Callbacks and polls against a bare aiohttp handler": callback.bench,
     "Events: frames folded, against httpx line by line": events.bench,
     "Memory: the idle service, and a running turn": memory.bench,
