@@ -38,6 +38,7 @@ from handlers.verbs import Verbs
 from handlers.wecom.timing import Timing
 from store import SQLITE, Store, open_store
 from store.errors import StoreUnusable
+from store.records import Delivery
 
 PRIVATE = 0o700
 TOKEN_FILE = "admin.token"  # noqa: S105 - the name of a file
@@ -83,6 +84,13 @@ class Service:
     def failure(self) -> BaseException | None:
         """What ended it, if it did not end by wish."""
         return self.fault.cause
+
+    def bring(self, delivery: Delivery) -> None:
+        """Begin to bring a delivery that is due; without a platform it stays so."""
+        if self.edge is not None:
+            self.background.start(
+                self.edge.replies.deliver(delivery.id), name=f"delivery {delivery.id}"
+            )
 
     def platforms(self) -> list[PlatformState]:
         """Say how each platform is."""

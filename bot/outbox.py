@@ -56,12 +56,14 @@ class Outbox:
         """
         room = min(CONTACT_BYTES, BUBBLE_BYTES - len(contact.text.encode()))
         offered = await self._offered(contact.chat, language, but, room)
-        doubtful = await self._store.deliveries.unknown(contact.chat)
-        if not offered and not doubtful:
+        untold = await self._store.deliveries.untold(contact.chat)
+        if not offered and not untold:
             return ""
         notes = [
-            texts.UNKNOWN_DELIVERY.say(language, n=delivery.turn)
-            for delivery in doubtful
+            (texts.UNKNOWN_DELIVERY if delivery.state == "unknown" else texts.FAILED_DELIVERY).say(
+                language, n=delivery.turn
+            )
+            for delivery in untold
             if delivery.turn is not None
         ]
 
@@ -72,7 +74,7 @@ class Outbox:
         taken = await self._store.inbox.bring(
             contact.stream,
             [delivery.id for delivery, _ in offered],
-            [delivery.id for delivery in doubtful],
+            [delivery.id for delivery in untold],
             lambda ids: with_prefix(prefix_of(ids), contact.text),
             finished=contact.finished,
         )

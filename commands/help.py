@@ -61,7 +61,8 @@ async def _state(invocation: Invocation) -> list[str]:
     asks = await services.asks.open(key)
     if asks:
         lines.append(texts.HELP_PENDING.say(language, codes=" ".join(ask.code for ask in asks)))
-    doubtful = [one.turn for one in await services.store.deliveries.unknown(key) if one.turn]
+    untold = await services.store.deliveries.untold(key)
+    doubtful = [one.turn for one in untold if one.turn and one.state == "unknown"]
     if doubtful:
         lines.append(texts.HELP_DOUBTFUL.say(language, turns=numbers(doubtful)))
     return lines

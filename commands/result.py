@@ -48,14 +48,8 @@ def _part(invocation: Invocation, usage: str) -> int:
 
 
 async def _brought(invocation: Invocation, delivery: Delivery) -> None:
-    """Settle a delivery that had not arrived, or not for certain; one under way is left alone."""
-    deliveries = invocation.services.store.deliveries
-    if delivery.state == "unknown":
-        at = invocation.services.clock()
-        changed = await deliveries.settle(delivery.id, "sent", via="result", at=at)
-    else:
-        changed = await deliveries.claim(delivery.id, via="result", to="sent")
-    if changed:
+    """Take a delivery that had not arrived, or not for certain; one under way is left alone."""
+    if await invocation.services.store.deliveries.fetched(delivery.id):
         log.info("delivery.sent", delivery=delivery.id, via="result", turn=delivery.turn)
 
 

@@ -8,8 +8,11 @@ from bot.texts import about
 from bot.texts import status as texts
 from commands.registry import Invocation, command
 from commands.turns import named
+from store.records import Delivery, DeliveryState
 
 TURNS_NAMED = 8
+DELIVERIES_NAMED = 5
+UNSENT: tuple[DeliveryState, ...] = ("due", "sending", "unknown", "failed")
 
 
 @command("status", alias=("状态",), topic=about.TALKING, about=about.STATUS)
@@ -80,16 +83,49 @@ async def _choice(invocation: Invocation, directory: Path) -> list[str]:
 
 
 async def _open_ends(invocation: Invocation) -> list[str]:
-    """Return what waits for people: requests to decide, answers that may be lost."""
+    """Return what waits for people: requests to decide, answers that may be or are lost."""
     services, key, language = invocation.services, invocation.chat.key, invocation.language
     lines = []
     asks = await services.asks.open(key)
     if asks:
         lines.append(texts.PENDING.say(language, codes=" ".join(ask.code for ask in asks)))
-    doubtful = [one.turn for one in await services.store.deliveries.unknown(key) if one.turn]
-    if doubtful:  # what is merely due stands on top of this very reply
-        lines.append(texts.DOUBTFUL.say(language, turns=numbers(doubtful)))
-    return lines
+    untold = await services.store.deliveries.untold(key)
+    for state, text in (("unknown", texts.DOUBTFUL), ("failed", texts.FAILED)):
+        turns = [one.turn for one in untold if one.turn and one.state == state]
+        if turns:  # what is merely due stands on top of this very reply
+            lines.append(text.say(language, turns=numbers(turns)))
+    return [*lines, *(await _deliveries(invocation) if invocation.role == "admin" else [])]
+
+
+async def _deliveries(invocation: Invocation) -> list[str]:
+    """Return what an administrator wants to know of answers on their way: here, and everywhere."""
+    language, deliveries = invocation.language, invocation.services.store.deliveries
+    here = await deliveries.unsent(chat=invocation.chat.key)
+    lines = [_undelivered(invocation, one) for one in here[:DELIVERIES_NAMED]]
+    if len(here) > DELIVERIES_NAMED:
+        lines.append(texts.MORE_DELIVERIES.say(language, count=len(here) - DELIVERIES_NAMED))
+    counts = await deliveries.counts()
+    told = []
+    for state in UNSENT:
+        oldest_at = await deliveries.oldest(state) if counts.get(state) else None
+        if oldest_at is not None:
+            oldest = age(invocation.services.clock() - oldest_at)
+            told.append(
+                texts.COUNTED.say(language, state=state, count=counts[state], oldest=oldest)
+            )
+    return [*lines, texts.ALL_DELIVERIES.say(language, told=" · ".join(told))] if told else lines
+
+
+def _undelivered(invocation: Invocation, delivery: Delivery) -> str:
+    name = texts.NOTICE if delivery.turn is None else texts.ANSWER
+    text = texts.UNDELIVERED_WHY if delivery.cause else texts.UNDELIVERED
+    return text.say(
+        invocation.language,
+        name=name.say(invocation.language, n=delivery.turn),
+        state=delivery.state,
+        age=age(invocation.services.clock() - delivery.created_at),
+        cause=delivery.cause,
+    )
 
 
 def numbers(turns: list[int]) -> str:

@@ -124,6 +124,8 @@ class Intake:
         return Opening(text, finished, await self._waited(arrival, text, finished=finished))
 
     def _receipt(self, arrival: Arrival, turn: TurnRecord, position: int) -> str:
+        if self._services.turns.closing:
+            return texts.RESTARTING.say(arrival.language, n=turn.n)
         if position:
             title, since = self.what_runs(arrival.chat)
             queued = texts.QUEUED if self._may_force(arrival) else texts.QUEUED_BEHIND

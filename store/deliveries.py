@@ -4,13 +4,14 @@ from typing import Literal
 
 from store.database import Database, Row, Statement, Value
 from store.edges import Move, moved
-from store.records import Delivery, NewDelivery
+from store.records import Delivery, DeliveryState, NewDelivery
 from store.rows import columns, reader
 
 # ruff: noqa: S608 - only constants are put together
 
 Settled = Literal["sent", "unknown", "failed"]
 PURGED_AT_ONCE = 500
+LISTED = 200
 COLUMNS = columns(Delivery)
 ADD = f"""
     INSERT INTO deliveries (
@@ -29,58 +30,120 @@ KEEP_FOR_TURN = """
 """
 GET = f"SELECT {COLUMNS} FROM deliveries WHERE id = $1"
 OF_TURN = f"SELECT {COLUMNS} FROM deliveries WHERE turn = $1"
-WAITING = f"SELECT {COLUMNS} FROM deliveries WHERE chat = $1 AND state = 'due' ORDER BY id"
-ALL_WAITING = f"SELECT {COLUMNS} FROM deliveries WHERE state = 'due' ORDER BY id"
-UNKNOWN = f"""
+DUE = f"SELECT {COLUMNS} FROM deliveries WHERE chat = $1 AND state = 'due' ORDER BY id"
+# A notice can be fetched by nothing: one that no address took is shown by the next contact.
+WAITING = f"""
     SELECT {COLUMNS} FROM deliveries
-    WHERE chat = $1 AND state = 'unknown' AND cause <> 'told' ORDER BY id
+    WHERE chat = $1 AND (state = 'due' OR (state = 'failed' AND turn IS NULL)) ORDER BY id
 """
+ALL_WAITING = f"SELECT {COLUMNS} FROM deliveries WHERE state = 'due' ORDER BY id"
+ALL_SENDING = f"SELECT {COLUMNS} FROM deliveries WHERE state = 'sending' ORDER BY id"
+UNTOLD = f"""
+    SELECT {COLUMNS} FROM deliveries
+    WHERE chat = $1 AND (state = 'unknown' OR (state = 'failed' AND turn IS NOT NULL)) AND told = 0
+    ORDER BY id
+"""
+UNSENT = f"SELECT {COLUMNS} FROM deliveries WHERE state <> 'sent'"
+NEWEST_UNSENT = f"ORDER BY id DESC LIMIT {LISTED}"
+UNSENT_IN = f"{UNSENT} AND state = $1 {NEWEST_UNSENT}"
+UNSENT_OF = f"{UNSENT} AND chat = $1 {NEWEST_UNSENT}"
+UNSENT_ALL = f"{UNSENT} {NEWEST_UNSENT}"
+# Chats in which an address is left that a delivery may be posted to now: that of its own
+# message, or of a command that came later ($1 = now, $2 = the age at which addresses end).
+READY = """
+    SELECT DISTINCT due.chat FROM deliveries AS due
+    LEFT JOIN inbound AS own ON own.message = due.message
+    WHERE due.state = 'due' AND due.next_at <= $1 AND (
+        (own.reply_url_state = 'fresh' AND own.received_at > $2)
+        OR EXISTS (
+            SELECT 1 FROM inbound AS later
+            WHERE later.chat = due.chat AND later.reply_url_state = 'fresh'
+            AND later.kind IN ('command', 'refused') AND later.received_at > $2
+            AND later.received_at >= COALESCE(own.received_at, 0)
+        )
+    )
+"""
+NEXT_AT = "SELECT MIN(next_at) FROM deliveries WHERE state = 'due' AND next_at > $1"
 IS = "deliveries.id = $1 AND deliveries.state"
+ENDS = "changed_at = now_ms(), told = 0, cause = $3"
 SHOWN = Move(
     "shown",
     "deliveries",
-    when=f"{IS} = 'due'",
+    when=f"({IS} = 'due' OR ({IS} = 'failed' AND deliveries.turn IS NULL))",
     changes="state = 'sent', via = $3, changed_at = now_ms()",
 )
+FETCHED = Move(
+    "shown",
+    "deliveries",
+    when=f"{IS} IN ('due', 'unknown', 'failed')",
+    changes="state = 'sent', via = 'result', changed_at = now_ms()",
+)
+# An older one on its way must be settled first: it would else arrive behind a younger one.
 SENDING = Move(
     "sending",
     "deliveries",
-    when=f"{IS} = 'due'",
-    changes="state = 'sending', via = $3, changed_at = now_ms()",
+    when=f"""
+        {IS} = 'due'
+        AND EXISTS (SELECT 1 FROM inbound WHERE message = $3 AND reply_url_state = 'fresh')
+        AND NOT EXISTS (
+            SELECT 1 FROM deliveries AS older WHERE older.chat = deliveries.chat
+            AND older.id < deliveries.id AND older.state = 'sending'
+        )
+    """,
+    changes="""
+        state = 'sending', via = 'url', source = $3, cause = '', attempts = attempts + 1,
+        changed_at = now_ms()
+    """,
 )
-SENT = Move(
-    "shown",
+TAKE_ADDRESS = """
+    UPDATE inbound SET reply_url_state = 'used'
+    WHERE message = $2 AND reply_url_state = 'fresh'
+    AND EXISTS (SELECT 1 FROM deliveries WHERE id = $1 AND state = 'sending' AND source = $2)
+    RETURNING reply_url
+"""
+# A cause while it is sending says that the repeat has begun: there is never a second one.
+REPEATING = Move(
+    "sending",
     "deliveries",
-    when=f"{IS} IN ('due', 'sending', 'unknown')",
-    changes="state = 'sent', via = COALESCE($3, via), cause = $4, changed_at = $5",
+    when=f"{IS} = 'sending' AND deliveries.cause = ''",
+    changes="cause = $3, attempts = attempts + 1, changed_at = now_ms()",
 )
+SENT = Move("shown", "deliveries", when=f"{IS} = 'sending'", changes=f"state = 'sent', {ENDS}")
 DOUBTED = Move(
-    "doubted",
-    "deliveries",
-    when=f"{IS} IN ('due', 'sending', 'unknown')",
-    changes="state = 'unknown', via = COALESCE($3, via), cause = $4, changed_at = $5",
+    "doubted", "deliveries", when=f"{IS} = 'sending'", changes=f"state = 'unknown', {ENDS}"
 )
 FAILED = Move(
-    "failed",
-    "deliveries",
-    when=f"{IS} IN ('due', 'sending', 'unknown')",
-    changes="state = 'failed', via = COALESCE($3, via), cause = $4, changed_at = $5",
+    "failed", "deliveries", when=f"{IS} IN ('due', 'sending')", changes=f"state = 'failed', {ENDS}"
 )
+SETTLED: dict[Settled, Move] = {"sent": SENT, "unknown": DOUBTED, "failed": FAILED}
+GIVE_BACK = """
+    UPDATE inbound SET reply_url_state = 'fresh'
+    WHERE message = (SELECT source FROM deliveries WHERE id = $1 AND state = 'sending')
+    AND reply_url_state = 'used'
+"""
 RELEASED = Move(
     "unsent",
     "deliveries",
     when=f"{IS} = 'sending'",
-    changes="state = 'due', via = '', cause = $3, changed_at = now_ms()",
+    changes="state = 'due', via = '', cause = $3, next_at = $4, changed_at = now_ms()",
 )
-CUT_OFF = Move(
-    "doubted",
+REFUSED = Move(
+    "unsent",
     "deliveries",
-    when="deliveries.state = 'sending' AND $1 = 0",
-    changes="state = 'unknown', changed_at = now_ms()",
-    returns=COLUMNS,
+    when=f"{IS} = 'sending'",
+    changes="state = 'due', via = '', cause = $3, refusals = refusals + 1, changed_at = now_ms()",
 )
-SETTLED: dict[Settled, Move] = {"sent": SENT, "unknown": DOUBTED, "failed": FAILED}
-TOLD = "UPDATE deliveries SET cause = 'told' WHERE id = $1 AND state = 'unknown'"
+RETRIED = Move(
+    "retried",
+    "deliveries",
+    when=f"{IS} IN ('unknown', 'failed')",
+    changes="""
+        state = 'due', via = '', source = '', cause = '', attempts = 0, refusals = 0, next_at = 0,
+        told = 0, changed_at = now_ms()
+    """,
+)
+TOLD = "UPDATE deliveries SET told = 1 WHERE id = $1 AND state IN ('unknown', 'failed')"
+OLDEST = "SELECT MIN(created_at) FROM deliveries WHERE state = $1"
 COUNTS = "SELECT state, COUNT(id) FROM deliveries GROUP BY state"
 PURGE_NOTICES = """
     DELETE FROM deliveries WHERE id IN (
@@ -112,45 +175,91 @@ class Deliveries:
         """Return the final answer of a turn."""
         return _one(await self._database.fetch_one(OF_TURN, n))
 
-    async def waiting(self, chat: str) -> list[Delivery]:
+    async def due(self, chat: str) -> list[Delivery]:
         """Return what is due in a chat, oldest first."""
+        return await self._all(DUE, chat)
+
+    async def waiting(self, chat: str) -> list[Delivery]:
+        """Return what the next contact of a chat is to be shown, oldest first."""
         return await self._all(WAITING, chat)
 
     async def all_waiting(self) -> list[Delivery]:
         """Return what is due anywhere, oldest first."""
         return await self._all(ALL_WAITING)
 
-    async def unknown(self, chat: str) -> list[Delivery]:
-        """Return what may or may not have reached a chat, and was not told to it yet."""
-        return await self._all(UNKNOWN, chat)
+    async def all_sending(self) -> list[Delivery]:
+        """Return what is on its way anywhere, oldest first."""
+        return await self._all(ALL_SENDING)
 
-    async def claim(self, delivery: int, *, via: str, to: Literal["sending", "sent"]) -> bool:
-        """Take what is due, before it leaves; the first one wins."""
-        move = SENDING if to == "sending" else SHOWN
-        return bool(await moved(self._database, move, delivery, {"via": via}, via))
+    async def untold(self, chat: str) -> list[Delivery]:
+        """Return what is in doubt or failed in a chat, and was not told to it yet."""
+        return await self._all(UNTOLD, chat)
 
-    async def settle(
-        self,
-        delivery: int,
-        state: Settled,
-        *,
-        via: str | None = None,
-        cause: str = "",
-        at: int,
-    ) -> bool:
-        """Keep how it ended; what was sent or has failed for good does not change any more."""
-        facts: dict[str, object] = {"via": via} if not cause else {"via": via, "cause": cause}
-        rows = await moved(self._database, SETTLED[state], delivery, facts, via, cause, at)
-        return bool(rows)
+    async def unsent(
+        self, *, state: DeliveryState | None = None, chat: str | None = None
+    ) -> list[Delivery]:
+        """Return what is not sent, newest first and at most 200: of a state, else of a chat, else all."""
+        if state is not None:
+            return await self._all(UNSENT_IN, state)
+        return await (self._all(UNSENT_OF, chat) if chat is not None else self._all(UNSENT_ALL))
 
-    async def release(self, delivery: int, cause: str) -> bool:
-        """Give back what was surely not sent: it is due again."""
-        return bool(await moved(self._database, RELEASED, delivery, {"cause": cause}, cause))
+    async def ready(self, now: int, since: int) -> list[str]:
+        """Return the chats where something may be posted now, to an address received after ``since``."""
+        return [str(row[0]) for row in await self._database.fetch_all(READY, now, since)]
 
-    async def doubtful(self) -> list[Delivery]:
-        """At a start: what was on its way is unknown from now on; return it."""
-        rows = await moved(self._database, CUT_OFF, 0, {"cause": "the service was cut off"})
-        return [_delivery(row) for row in rows]
+    async def next_at(self, now: int) -> int | None:
+        """Return when the next delivery may be tried again, of those that may not yet."""
+        return _number(await self._database.fetch_one(NEXT_AT, now))
+
+    async def claim(self, delivery: int, *, via: str) -> bool:
+        """Take what is due, before it is shown; the first one wins."""
+        return bool(await moved(self._database, SHOWN, delivery, {"via": via}, via))
+
+    async def fetched(self, delivery: int) -> bool:
+        """Take what is not surely sent, for somebody who asked for it; False when it is on its way."""
+        return bool(await moved(self._database, FETCHED, delivery, {"via": "result"}))
+
+    async def post(self, delivery: int, source: str) -> str | None:
+        """Take what is due together with the address of the message ``source``, before it leaves.
+
+        None when one of the two was taken before, or while an older one of the chat is on its way.
+        """
+        facts: dict[str, object] = {"via": "url", "source": source}
+        statements = SENDING.statements(delivery, facts, source)
+        rows = await self._database.write(*statements, Statement(TAKE_ADDRESS, delivery, source))
+        return str(rows[-1][0][0]) if rows[-1] else None
+
+    async def repeat(self, delivery: int, cause: str) -> bool:
+        """Keep that the address is posted to once more, before that leaves; False the second time."""
+        facts: dict[str, object] = {"via": "url", "repeat": True, "cause": cause}
+        return bool(await moved(self._database, REPEATING, delivery, facts, cause))
+
+    async def settle(self, delivery: int, state: Settled, cause: str = "") -> bool:
+        """Keep how a post ended."""
+        facts: dict[str, object] = {"via": "url", "cause": cause} if cause else {"via": "url"}
+        return bool(await moved(self._database, SETTLED[state], delivery, facts, cause))
+
+    async def release(self, delivery: int, cause: str, next_at: int) -> bool:
+        """Give back what was surely not sent, with its address; it is not tried before ``next_at``."""
+        facts: dict[str, object] = {"cause": cause}
+        statements = RELEASED.statements(delivery, facts, cause, next_at)
+        rows = await self._database.write(Statement(GIVE_BACK, delivery), *statements)
+        return bool(rows[-1])
+
+    async def refuse(self, delivery: int, cause: str, *, last: bool) -> bool:
+        """Give back what its address did not take, or, at the ``last`` refusal, let it fail."""
+        facts: dict[str, object] = {"cause": cause, "refused": True}
+        statements = REFUSED.statements(delivery, facts, cause)
+        failed = FAILED.statements(delivery, {"cause": cause}, cause) if last else []
+        return bool((await self._database.write(*statements, *failed))[-1])
+
+    async def retry(self, delivery: int) -> bool:
+        """Let what failed or is in doubt be due again, by somebody's wish."""
+        return bool(await moved(self._database, RETRIED, delivery, {}))
+
+    async def oldest(self, state: DeliveryState) -> int | None:
+        """Return when the oldest delivery of a state came to be."""
+        return _number(await self._database.fetch_one(OLDEST, state))
 
     async def counts(self) -> dict[str, int]:
         """Return how many deliveries are in each state."""
@@ -172,3 +281,7 @@ class Deliveries:
 
 def _one(row: Row | None) -> Delivery | None:
     return _delivery(row) if row else None
+
+
+def _number(row: Row | None) -> int | None:
+    return None if row is None or row[0] is None else int(row[0])

@@ -56,6 +56,9 @@ TAKE_URL = """
     WHERE message = $1 AND reply_url_state = 'fresh'
     RETURNING reply_url
 """
+GIVE_BACK_URL = """
+    UPDATE inbound SET reply_url_state = 'fresh' WHERE message = $1 AND reply_url_state = 'used'
+"""
 FRESH_URLS = f"""
     SELECT {COLUMNS} FROM inbound
     WHERE chat = $1 AND received_at >= $2 AND kind IN ('command', 'refused') AND reply_url_state = 'fresh'
@@ -128,7 +131,7 @@ class Inbox:
         """Take deliveries that are due together with what their bubble shows then.
 
         ``shown`` makes that from the ids that were still to be had, which are returned;
-        ``told`` are deliveries in doubt that the chat learns of by it.
+        ``told`` are deliveries in doubt, or failed, that the chat learns of by it.
         """
         async with self._database.transaction() as database:
             taken = []
@@ -143,6 +146,10 @@ class Inbox:
         """Return the single-use address of a message, to the first who asks."""
         rows = await self._database.write(Statement(TAKE_URL, message))
         return str(rows[0][0][0]) if rows[0] else None
+
+    async def give_back_url(self, message: str) -> None:
+        """Undo ``take_url`` for an address that was certainly not used."""
+        await self._database.write(Statement(GIVE_BACK_URL, message))
 
     async def fresh_urls(self, chat: str, since: int) -> list[InboundRecord]:
         """Return the commands of a chat whose address is not used, newest first."""

@@ -116,7 +116,12 @@ class EdgeRecord:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A final answer or a notice on its way to a chat. ``turn`` is None for a notice."""
+    """A final answer or a notice on its way to a chat. ``turn`` is None for a notice.
+
+    ``source`` is the message whose address it was last posted to; while it is ``sending``, a
+    ``cause`` says that the one repeat to that address has been begun. ``told``: the chat
+    knows that it is in doubt, or that it failed.
+    """
 
     id: int
     chat: str
@@ -134,6 +139,7 @@ class Delivery:
     attempts: int
     refusals: int
     next_at: int
+    told: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from bot.outbox import CONTACT_BYTES, EACH_BYTES, SEAM, Contact, Outbox, with_pr
 from bot.texts import engine as texts
 from store import open_store
 from store.records import NewDelivery
-from tests.store.samples import CHAT, a_delivery, accept, end
+from tests.store.samples import CHAT, a_delivery, accept, end, in_doubt
 
 CONTACT = Contact(CHAT, "stream-m1", "hello", finished=True)
 
@@ -91,9 +91,21 @@ async def test_an_uncertain_answer_is_told_once_and_a_notice_never(store, outbox
     notice = await store.deliveries.add(NewDelivery(CHAT, None, "m1", "notice", "", "", 1))
     own = await store.deliveries.of_turn(1)
     for delivery in (notice.id, own.id):
-        await store.deliveries.settle(delivery, "unknown", at=1)
+        await in_doubt(store, delivery)
     assert await outbox.at_contact(CONTACT, "en") == texts.UNKNOWN_DELIVERY.say("en", n=1)
     assert await outbox.at_contact(CONTACT, "en") == ""
+
+
+async def test_a_failed_answer_is_told_once_and_a_failed_notice_is_shown_itself(store, outbox):
+    await answered(store, "one")
+    notice = await store.deliveries.add(NewDelivery(CHAT, None, "m1", "news", "", "", 1))
+    own = await store.deliveries.of_turn(1)
+    for delivery in (notice.id, own.id):
+        await store.deliveries.settle(delivery, "failed", "errcode 45002")
+    shown = await outbox.at_contact(CONTACT, "en")
+    assert shown == "\n\n".join(["news", texts.FAILED_DELIVERY.say("en", n=1)])
+    assert await outbox.at_contact(CONTACT, "en") == ""
+    assert await states(store, 1) == ["failed"]
 
 
 async def test_what_is_taken_is_kept_with_what_its_bubble_shows(store, outbox):

@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
+from bot.errors import StoreError
+from handlers.wecom.bubbles import ended
 from store.records import NewDelivery
-from tests.fakes.edge import SHOWN, Edge, asked, finished, until
+from tests.fakes.edge import MINUTE, SHOWN, Edge, asked, finished, until
 
 
 @pytest.fixture
@@ -17,7 +19,7 @@ async def edge(tmp_path):
 async def test_a_final_that_was_claimed_and_not_shown_is_shown_at_the_next_poll(edge):
     stream, _ = await asked(edge)
     delivery = await edge.end("M1")
-    await edge.store.deliveries.claim(delivery.id, via="bubble", to="sent")
+    await edge.store.deliveries.claim(delivery.id, via="bubble")
     await edge.crash()
     shown = await edge.poll(stream)
     assert (shown["content"], shown["finish"]) == (SHOWN, True)
@@ -56,11 +58,125 @@ async def test_a_kept_delivery_is_brought_by_the_address_when_nobody_polls(edge)
 async def test_a_delivery_on_its_way_by_address_is_not_shown_in_the_bubble_as_well(edge):
     stream, _ = await asked(edge)
     delivery = await edge.end("M1")
-    await edge.store.deliveries.claim(delivery.id, via="url", to="sending")
+    await edge.store.deliveries.post(delivery.id, "M1")
     await edge.crash()
     shown = await edge.poll(stream)
     assert shown["finish"] is True
     assert "the answer" not in shown["content"]
+
+
+async def test_a_final_without_an_address_is_offered_in_a_bubble_that_a_repeat_opened(edge):
+    stream, _ = await asked(edge, url=False)
+    await edge.end("M1")
+    await edge.crash()
+    await edge.say("hello", "M1", url=False)
+    await edge.edge.recover()
+    assert (await edge.poll_to_the_end(stream))["content"] == SHOWN
+
+
+async def on_its_way(edge, *, came=False):
+    """Let an answer be on its way when the service is killed; ``came``: WeCom has it."""
+    await asked(edge, text="later")
+    delivery = await edge.end("M1")
+    address = await edge.store.deliveries.post(delivery.id, "M1")
+    if came:
+        await edge.session.post(address, json={"markdown": {"content": SHOWN}})
+        edge.late.script = [40058]
+    return delivery
+
+
+async def recovered(edge):
+    await edge.crash()
+    await edge.edge.recover()
+    await edge.retry()
+    return await edge.delivery("M1")
+
+
+async def test_c18_what_was_claimed_and_never_left_is_sent_after_the_restart(edge):
+    await on_its_way(edge)
+    assert (await recovered(edge)).state == "sent"
+    assert (edge.late.codes, edge.late.texts) == (["M1"], [SHOWN])
+
+
+async def test_c19_c20_what_may_have_come_is_repeated_once_and_then_in_doubt(edge):
+    await on_its_way(edge, came=True)
+    delivery = await recovered(edge)
+    assert (delivery.state, delivery.attempts) == ("unknown", 2)
+    assert delivery.cause == "the service was cut off, then errcode 40058"
+    assert edge.late.codes == ["M1", "M1"]
+    await recovered(edge)
+    assert edge.late.codes == ["M1", "M1"]
+
+
+async def test_a_repeat_that_a_second_crash_cut_off_is_not_made_again(edge):
+    delivery = await on_its_way(edge)
+    assert await edge.store.deliveries.repeat(delivery.id, "the service was cut off")
+    assert (await recovered(edge)).state == "unknown"
+    assert edge.late.posts == []
+
+
+async def test_what_two_find_cut_off_is_repeated_by_one(edge):
+    await on_its_way(edge)
+    delivery, posts = await edge.delivery("M1"), edge.way_out._posts
+    async with asyncio.TaskGroup() as group:
+        for _ in range(2):
+            group.create_task(posts.resume(delivery))
+    assert edge.late.codes == ["M1"]
+    assert (await edge.delivery("M1")).state == "sent"
+
+
+async def test_an_address_that_grew_old_meanwhile_is_not_called_again(edge):
+    await on_its_way(edge)
+    edge.clock.now += 55 * MINUTE
+    assert (await recovered(edge)).state == "unknown"
+    assert edge.late.posts == []
+
+
+async def test_a_repeat_that_never_left_us_either_leaves_a_doubt(edge):
+    await on_its_way(edge)
+    await edge.crash()
+    await edge.api.close()
+    await edge.edge.recover()
+    await edge.retry()
+    assert (await edge.delivery("M1")).cause == "the service was cut off, then ConnectError"
+
+
+async def test_what_was_on_its_way_comes_before_what_is_younger(edge):
+    await on_its_way(edge)
+    await asked(edge, "M2", text="later")
+    younger = await edge.end("M2")
+    await edge.crash()
+    await edge.edge.replies.deliver(younger.id)
+    assert edge.late.posts == []
+    await edge.edge.recover()
+    await edge.retry()
+    assert edge.late.codes == ["M1", "M2"]
+
+
+async def test_a_repeat_that_cannot_be_marked_is_made_when_the_store_is_well_again(edge):
+    await on_its_way(edge)
+    await edge.crash()
+    works = edge.store.deliveries.repeat
+
+    async def busy(*args):
+        raise StoreError("busy")
+
+    edge.store.deliveries.repeat = busy
+    await edge.edge.recover()
+    await edge.retry()
+    assert edge.late.posts == []
+    edge.store.deliveries.repeat = works
+    await edge.retry()
+    assert (await edge.delivery("M1")).state == "sent"
+
+
+async def test_the_bubble_of_an_answer_in_doubt_does_not_claim_that_it_was_shown(edge):
+    stream, _ = await asked(edge)
+    delivery = await edge.end("M1")
+    await edge.store.deliveries.post(delivery.id, "M1")
+    await edge.store.deliveries.settle(delivery.id, "unknown", "ReadTimeout")
+    await edge.crash()
+    assert (await edge.poll(stream))["content"] == ended(1, "zh")
 
 
 async def test_a_turn_that_ended_without_an_answer_ends_its_bubble(edge):
@@ -112,7 +228,7 @@ async def test_a_notice_in_an_open_bubble_is_closed_without_a_turns_number(edge)
             if taken:
                 bubble = edge.edge._bubbles.find(stream)
                 await until(lambda bubble=bubble: bubble.final)
-                await edge.store.deliveries.claim(notice.id, via="contact", to="sent")
+                await edge.store.deliveries.claim(notice.id, via="contact")
                 shown = await edge.poll_to_the_end(stream)
             else:
                 await job

@@ -209,7 +209,7 @@ async def test_without_an_address_and_without_a_poll_the_final_waits_for_result(
 async def test_what_the_next_contact_showed_is_not_shown_again_by_a_late_poll(edge):
     stream, reply = await asked(edge, url=False)
     delivery = await finished(edge, reply)
-    await edge.store.deliveries.claim(delivery.id, via="contact", to="sent")
+    await edge.store.deliveries.claim(delivery.id, via="contact")
     shown = await edge.poll(stream)
     assert shown["finish"] is True
     assert "the answer" not in shown["content"]
@@ -218,7 +218,7 @@ async def test_what_the_next_contact_showed_is_not_shown_again_by_a_late_poll(ed
 async def test_what_was_brought_already_is_not_brought_again(edge):
     _, reply = await asked(edge)
     delivery = await edge.end("M1")
-    await edge.store.deliveries.claim(delivery.id, via="result", to="sent")
+    await edge.store.deliveries.claim(delivery.id, via="result")
     await reply.finish(ANSWER)
     await edge.edge.replies.deliver(delivery.id)
     assert edge.late.posts == []
@@ -287,53 +287,87 @@ async def test_an_ask_without_a_way_waits_for_the_next_contact(edge):
 async def test_before_the_address_expires_the_person_is_told_where_the_answer_will_wait(edge):
     _, reply = await asked(edge)
     edge.clock.now += 54 * MINUTE - 1
-    reply.update("still at it")
+    await edge.way_out.watch_once()
     assert edge.late.posts == []
     edge.clock.now += 1
-    reply.update("still at it")
-    reply.update("and on")
-    await edge.late.came.wait()
+    for _ in range(2):
+        await edge.way_out.watch_once()
     assert len(edge.late.posts) == 1
     assert "/result 1" in edge.late.texts[0]
     edge.clock.now += MINUTE
     assert (await finished(edge, reply)).state == "due"
 
 
-async def test_a_turn_that_still_waits_in_line_is_told_of_as_well(edge, monkeypatch):
+async def test_the_watch_goes_on_for_as_long_as_the_service_lives(edge, monkeypatch):
     monkeypatch.setattr("handlers.wecom.way_out.WATCH_S", 0.01)
     await asked(edge)
     edge.clock.now += 54 * MINUTE
     async with asyncio.timeout(5):
-        watch = asyncio.get_running_loop().create_task(edge.edge._replies.way_out.watch())
+        watch = asyncio.get_running_loop().create_task(edge.way_out.watch())
         await edge.late.came.wait()
         watch.cancel()
     assert "/result 1" in edge.late.texts[0]
     assert len(edge.late.posts) == 1
 
 
+async def test_an_address_that_a_later_command_lent_has_the_last_words_not_one_before_it(edge):
+    await asked(edge)
+    edge.clock.now += 30 * MINUTE
+    await edge.say("/allow a7k", "C1")
+    edge.clock.now += 24 * MINUTE
+    await edge.way_out.watch_once()
+    assert edge.late.posts == []
+    edge.clock.now += 30 * MINUTE
+    await edge.way_out.watch_once()
+    assert edge.late.codes == ["C1"]
+
+
+async def test_turns_that_share_their_last_address_have_one_message_for_all(edge):
+    await asked(edge)
+    await edge.say("later, too", "M2")
+    edge.clock.now += 10 * MINUTE
+    await edge.say("/allow a7k", "C1")
+    edge.clock.now += 54 * MINUTE
+    await edge.way_out.watch_once()
+    assert edge.late.codes == ["C1"]
+    assert [n for n in (1, 2) if f"/result {n}" in edge.late.texts[0]] == [1, 2]
+
+
 async def test_there_are_no_last_words_without_a_fresh_address(edge):
-    _, reply = await asked(edge, text="later", url=False)
-    await reply._replies.way_out.last_words(1, "M1", "zh")
-    await reply._replies.way_out.last_words(1, "never said", "zh")
-    _, reply = await asked(edge, "M2", text="later")
+    await asked(edge, text="later", url=False)
+    await asked(edge, "M2", text="later")
+    edge.clock.now += 54 * MINUTE
 
     async def taken(message):
         return None
 
     edge.store.inbox.take_url = taken
-    await reply._replies.way_out.last_words(2, "M2", "zh")
+    await edge.way_out.watch_once()
     assert edge.late.posts == []
+
+
+async def test_last_words_that_could_not_leave_are_tried_again(edge):
+    await asked(edge)
+    port = edge.api.port
+    edge.clock.now += 54 * MINUTE
+    await edge.api.close()
+    await edge.way_out.watch_once()
+    await edge.open_api(port)
+    await edge.way_out.watch_once()
+    assert edge.late.codes == ["M1"]
 
 
 async def test_a_store_in_trouble_leaves_the_answer_due(edge):
     _, reply = await asked(edge, text="later")
-    works = edge.store.deliveries.claim
+    works = edge.store.deliveries.post
 
     async def busy(*args, **facts):
         raise StoreError("busy")
 
-    edge.store.deliveries.claim = busy
+    edge.store.deliveries.post = busy
     assert (await finished(edge, reply)).state == "due"
     await reply.notify("🔐 a7k")
-    edge.store.deliveries.claim = works
+    edge.store.deliveries.post = works
     assert edge.late.posts == []
+    await edge.retry()
+    assert edge.late.texts == [SHOWN]

@@ -29,6 +29,21 @@ DOUBTFUL = Text(
     zh="📭 不确定是否送达：{turns} · /result n 重新领取",
     en="📭 Perhaps not received: {turns} · /result n shows them again",
 )
+FAILED = Text(
+    zh="📪 没能送达：{turns} · /result n 领取",
+    en="📪 Could not be delivered: {turns} · /result n shows them",
+)
+ANSWER = Text(zh="#{n}", en="#{n}")
+NOTICE = Text(zh="通知", en="a notice")
+UNDELIVERED = Text(zh="　{name} {state} · {age}", en="  {name} {state} · {age}")
+UNDELIVERED_WHY = Text(
+    zh="　{name} {state} · {age} · {cause}", en="  {name} {state} · {age} · {cause}"
+)
+MORE_DELIVERIES = Text(zh="　还有 {count} 条", en="  and {count} more")
+ALL_DELIVERIES = Text(zh="📮 全部聊天未送达：{told}", en="📮 Not delivered, all chats: {told}")
+COUNTED = Text(
+    zh="{state} {count}（最久 {oldest}）", en="{state} {count} (the oldest for {oldest})"
+)
 LINKS_ON = Text(zh="🔗 文件链接：可用", en="🔗 File links: on")
 LINKS_OFF = Text(
     zh="🔗 文件链接：没有设置 server.public_url，只列文件名",

@@ -15,7 +15,9 @@ from handlers.wecom.bubbles import Bubbles
 from handlers.wecom.callback import Callback
 from handlers.wecom.envelope import Envelope
 from handlers.wecom.late import LateAnswers
+from handlers.wecom.leaks import Leaks
 from handlers.wecom.polls import Polls
+from handlers.wecom.posts import Posts
 from handlers.wecom.replies import CallbackReplies
 from handlers.wecom.timing import Timing
 from handlers.wecom.way_out import WayOut
@@ -27,12 +29,18 @@ class WeCom:
     """The AI bot's edge, as the root sees it."""
 
     def __init__(
-        self, callback: Callback, replies: CallbackReplies, bubbles: Bubbles, late: LateAnswers
+        self,
+        callback: Callback,
+        replies: CallbackReplies,
+        bubbles: Bubbles,
+        late: LateAnswers,
+        leaks: Leaks,
     ) -> None:
         self._callback = callback
         self._replies = replies
         self._bubbles = bubbles
         self._late = late
+        self._leaks = leaks
 
     @property
     def routes(self) -> list[web.RouteDef]:
@@ -43,6 +51,10 @@ class WeCom:
     def replies(self) -> Replies:
         """How the engine answers here."""
         return self._replies
+
+    async def recover(self) -> None:
+        """Take up what the last run left on its way; the first thing that a start does."""
+        await self._replies.way_out.recover()
 
     @property
     def counts(self) -> Counter[str]:
@@ -58,6 +70,10 @@ class WeCom:
     def open_bubbles(self) -> int:
         """How many bubbles are not finished."""
         return self._bubbles.open_count
+
+    async def close_leaked(self) -> int:
+        """Finish the bubbles that nobody will finish any more; return how many. Raises StoreError."""
+        return await self._leaks.close()
 
     async def close(self) -> None:
         """Keep what is shown and let go of every connection."""
@@ -81,12 +97,10 @@ def build(
     timing = timing or Timing()
     aes_key = bot.aes_key.get_secret_value()
     bubbles = Bubbles(store, stream_key(aes_key), clock, timing)
-    late = LateAnswers(
-        settings.wecom.allowed_hosts,
-        settings.wecom.api_url,
-        again_after_s=timing.again_after_s,
-    )
-    way_out = WayOut(store, bubbles, late, clock, timing)
+    late = LateAnswers(settings.wecom.allowed_hosts, settings.wecom.api_url)
+    posts = Posts(store, bubbles, late, clock, timing)
+    way_out = WayOut(store, bubbles, posts, background, clock, timing)
+    polls = Polls(store, bubbles, clock, timing)
     language: Language = "en" if settings.chat.language == "en" else "zh"
     callback = Callback(
         Envelope(bot.token.get_secret_value(), aes_key),
@@ -98,14 +112,15 @@ def build(
         accept,
         store,
         bubbles,
-        Polls(store, bubbles, clock, timing),
+        polls,
         clock,
         language,
     )
     background.keep(bubbles.run, name="wecom bubbles")
     background.keep(way_out.watch, name="wecom late answers")
-    replies = CallbackReplies(store, bubbles, way_out, background, clock, timing)
-    return WeCom(callback, replies, bubbles, late)
+    replies = CallbackReplies(store, bubbles, way_out, background)
+    leaks = Leaks(store, bubbles, polls, clock, timing)
+    return WeCom(callback, replies, bubbles, late, leaks)
 
 
 def stream_key(aes_key: str) -> bytes:

@@ -18,27 +18,51 @@ HTTPS_PORT = 443
 TIMEOUT_S = 10.0
 ANSWER_BYTES = 64 * 1024
 BUSY = -1  # WeCom: "system busy, try again"
+# WeCom has no list of its own for these addresses: what its API says elsewhere is taken.
+LIMITED = frozenset(
+    {
+        45009,  # called too often
+        45033,  # too many calls at once
+        846607,  # the bot has sent too much
+    }
+)
+PERMANENT = frozenset(  # no other address would change it
+    {
+        40008,  # this type of message is not taken
+        44004,  # the text is empty
+        45002,  # the text is too long
+        48002,  # the bot may not make this call
+        50003,  # the application is disabled
+        60020,  # this machine's address is not trusted
+        93004,  # the bot is disabled
+        93008,  # the bot is not in the group (any more)
+    }
+)
 REDIRECT = 300
 SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a post. ``unsent``: it never left us; ``doubtful``: nobody can tell."""
+    """What became of a post.
 
-    kind: Literal["sent", "refused", "unsent", "doubtful"]
+    ``unsent``: it never left us; ``limited``: not taken now, but the address is good;
+    ``refused``: the address was not good; ``barred``: neither would another be;
+    ``doubtful``: nobody can tell.
+    """
+
+    kind: Literal["sent", "unsent", "limited", "refused", "barred", "doubtful"]
     cause: str = ""
 
 
 class LateAnswers:
     """Brings Markdown to a ``response_url``, to WeCom's hosts only."""
 
-    def __init__(self, hosts: Iterable[str], api_url: str, *, again_after_s: float) -> None:
+    def __init__(self, hosts: Iterable[str], api_url: str) -> None:
         # A pattern such as `*.myqcloud.com` names stores that anybody can rent: good
         # enough to fetch a medium from, never to post an answer to.
         self._hosts = frozenset(host.lower() for host in hosts if "*" not in host)
         self._api = _origin(httpx.URL(api_url))
-        self._again_after_s = again_after_s
         self._http = httpx.AsyncClient(
             timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, http2=False
         )
@@ -56,25 +80,8 @@ class LateAnswers:
         return own or (scheme, host, port) == self._api
 
     async def post(self, address: str, markdown: str) -> Outcome:
-        """Post once; after a doubt once more to the same address, which takes one answer only.
-
-        Whatever that second try says but success leaves a doubt a doubt.
-        """
+        """Post once. After a doubt the same address may be tried again: it takes one answer only."""
         assert self.allows(address), "only addresses that were checked"
-        first = await self._try(address, markdown)
-        if first.kind in {"sent", "refused"}:
-            return first
-        await asyncio.sleep(self._again_after_s)
-        second = await self._try(address, markdown)
-        if second.kind == "sent" or first.kind == "unsent":
-            return second
-        return Outcome("doubtful", f"{first.cause}, then {second.cause}")
-
-    async def close(self) -> None:
-        """Let go of every connection."""
-        await self._http.aclose()
-
-    async def _try(self, address: str, markdown: str) -> Outcome:
         request = self._http.build_request(
             "POST",
             address,
@@ -89,6 +96,10 @@ class LateAnswers:
             return Outcome("unsent", type(exc).__name__)
         except (httpx.TransportError, TimeoutError) as exc:
             return Outcome("doubtful", type(exc).__name__)
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await self._http.aclose()
 
     async def _send(self, request: httpx.Request) -> Outcome:
         response = await self._http.send(request, stream=True)
@@ -122,9 +133,15 @@ def _judge(body: bytes) -> Outcome:
         return Outcome("sent")
     if not isinstance(code, int) or code == BUSY:
         return Outcome("doubtful", f"errcode {code if code == BUSY else 'missing'}")
-    return Outcome("refused", f"errcode {code}")
+    return Outcome(_refusal(code), f"errcode {code}")
+
+
+def _refusal(code: int) -> Literal["limited", "barred", "refused"]:
+    if code in LIMITED:
+        return "limited"
+    return "barred" if code in PERMANENT else "refused"
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int]:
     default = HTTPS_PORT if url.scheme == "https" else 80
-    return url.scheme, url.host.lower(), url.port or default
+    return url.scheme, url.host.lower(), default if url.port is None else url.port

@@ -13,7 +13,7 @@ from handlers.wecom.bubbles import Bubble, Bubbles, Final, ended
 from handlers.wecom.markdown import visible
 from handlers.wecom.timing import Timing
 from store import Store
-from store.records import OPEN_STATES, Delivery
+from store.records import OPEN_STATES, Delivery, TurnRecord
 
 log = structlog.get_logger()
 
@@ -46,6 +46,7 @@ class Polls:
             if bubble is None:
                 return None
             await self._bubbles.load(bubble)
+            self._bubbles.hand_over(bubble)
             if bubble.final is not None:
                 await self._hand_out(bubble, bubble.final)
             if bubble.finished and not bubble.kept:
@@ -64,8 +65,12 @@ class Polls:
             return known
         bubble = self._bubbles.restore(record)
         log.info("bubble.restored", message=record.message, finished=record.finished)
-        if record.finished:
-            return bubble
+        if not record.finished:
+            self.conclude(bubble, turn, delivery)
+        return bubble
+
+    def conclude(self, bubble: Bubble, turn: TurnRecord | None, delivery: Delivery | None) -> None:
+        """End a bubble whose turn is over, or put the final into it that is due."""
         if turn is None:
             lost = texts.LOST_REPLY.say(bubble.language)
             self._bubbles.finish(bubble, bubble.text if visible(bubble.text) else lost)
@@ -73,7 +78,6 @@ class Polls:
             self._take_up(bubble, delivery)
         elif turn.state not in OPEN_STATES:
             self._bubbles.finish(bubble, ended(turn.n, bubble.language))
-        return bubble
 
     def _take_up(self, bubble: Bubble, delivery: Delivery) -> None:
         """Go on where we stood when the service went down: the final is somewhere on its way."""
@@ -85,7 +89,7 @@ class Polls:
     async def _hand_out(self, bubble: Bubble, final: Final) -> None:
         """Mark the final as sent, then show it: only whoever claims it may."""
         try:
-            claimed = await self._store.deliveries.claim(final.delivery, via="bubble", to="sent")
+            claimed = await self._store.deliveries.claim(final.delivery, via="bubble")
             delivery = await self._store.deliveries.get(final.delivery)
         except StoreError:  # it stays in the bubble for the next poll
             return
@@ -100,8 +104,10 @@ class Polls:
     def _close(self, bubble: Bubble, delivery: Delivery) -> None:
         if delivery.state == "sent" and delivery.via == "bubble":
             self._bubbles.finish_with(bubble, answer_of(delivery))
-        else:
+        elif delivery.state == "sent":
             self._bubbles.finish(bubble, elsewhere(delivery.turn, bubble.language))
+        else:  # being posted, or in doubt, or given up: this bubble must not show it as well
+            self._bubbles.finish(bubble, ended(delivery.turn, bubble.language))
 
 
 def answer_of(delivery: Delivery) -> Answer:

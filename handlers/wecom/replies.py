@@ -1,11 +1,9 @@
 """How the engine answers over the callback: a bubble while it is open, then the ways out."""
 
 from bot.background import Background
-from bot.clock import Clock
 from bot.messages import Answer
 from bot.texts import Language, language_of
 from handlers.wecom.bubbles import Bubble, Bubbles
-from handlers.wecom.timing import Timing
 from handlers.wecom.way_out import WayOut
 from store import Store
 
@@ -21,7 +19,6 @@ class CallbackReply:
         chat: str,
         *,
         bubble: Bubble | None,
-        received_at: int,
         language: Language,
     ) -> None:
         self._replies = replies
@@ -29,22 +26,13 @@ class CallbackReply:
         self._message = message
         self._chat = chat
         self._bubble = bubble
-        self._received_at = received_at
         self._language = language
-        self._last_words_said = False
 
     def update(self, markdown: str) -> None:
-        """Show the turn so far, and see whether a deadline has come."""
+        """Show the turn so far, and see whether the bubble's time is over."""
         if self._bubble is not None:
             self._replies.bubbles.show(self._bubble, markdown)
             self._replies.bubbles.hand_over(self._bubble)
-        age = self._replies.clock() - self._received_at
-        if age >= self._replies.timing.last_words_ms and not self._last_words_said:
-            self._last_words_said = True
-            self._replies.background.start(
-                self._replies.way_out.last_words(self._turn, self._message, self._language),
-                name=f"last words of #{self._turn}",
-            )
 
     async def notify(self, markdown: str) -> None:
         """Say what must not wait for the end, unless the open bubble shows it."""
@@ -73,15 +61,11 @@ class CallbackReplies:
         bubbles: Bubbles,
         way_out: WayOut,
         background: Background,
-        clock: Clock,
-        timing: Timing,
     ) -> None:
         self.store = store
         self.bubbles = bubbles
         self.way_out = way_out
         self.background = background
-        self.clock = clock
-        self.timing = timing
 
     def reply_to(
         self,
@@ -103,7 +87,6 @@ class CallbackReplies:
             message,
             chat,
             bubble=opened,
-            received_at=received_at,
             language=language,
         )
 

@@ -5,45 +5,56 @@ import contextlib
 
 import structlog
 
+from bot.background import Background
 from bot.clock import Clock
 from bot.errors import StoreError
-from bot.texts import Language
+from bot.texts import Language, language_of
 from bot.texts import delivery as texts
 from handlers.wecom.bubbles import Bubble, Bubbles, Final
-from handlers.wecom.late import LateAnswers, Outcome
-from handlers.wecom.markdown import answer_text
 from handlers.wecom.polls import answer_of
+from handlers.wecom.posts import Posts, postponed
 from handlers.wecom.timing import Timing
 from store import Store
-from store.crashpoints import crashpoint
-from store.records import Delivery, InboundRecord, NewDelivery
+from store.records import Delivery, InboundRecord, NewDelivery, TurnRecord
 
 log = structlog.get_logger()
 
 WATCH_S = 20.0  # between two looks at late answers that are about to expire
+RETRY_S = 20.0  # between two looks at what is due, at most
 
 
 class WayOut:
     """Brings deliveries. The store decides who may: a delivery is claimed before it leaves."""
 
     def __init__(
-        self, store: Store, bubbles: Bubbles, late: LateAnswers, clock: Clock, timing: Timing
+        self,
+        store: Store,
+        bubbles: Bubbles,
+        posts: Posts,
+        background: Background,
+        clock: Clock,
+        timing: Timing,
     ) -> None:
         self._store = store
         self._bubbles = bubbles
-        self._late = late
+        self._posts = posts
+        self._background = background
         self._clock = clock
         self._timing = timing
+        self._cut_off: dict[int, Delivery] = {}
+        self._first: list[str] = []  # chats in which something was due at the start
+        self._busy: set[str] = set()  # chats that the retry is at work on
 
     async def bring(self, delivery: Delivery, language: Language) -> None:
         """Bring a delivery that is due, or leave it due where no way is open."""
         try:
-            bubble = await self._open_bubble(delivery, language)
-            if bubble is not None and await self._by_poll(bubble, delivery):
-                return
-            await self._by_late_answer(delivery, bubble)
+            await self._bring(delivery, language)
+            kept = await self._store.deliveries.get(delivery.id)
         except StoreError as exc:
-            self._postpone(delivery, exc)
+            postponed(delivery, exc)
+            return
+        if kept is not None and kept.state == "due" and kept.next_at <= self._clock():
+            log.info("delivery.waiting", delivery=delivery.id, turn=delivery.turn)
 
     async def notice(self, chat: str, message: str, markdown: str) -> None:
         """Say something as a message of its own; without a way it waits for the next contact."""
@@ -59,28 +70,92 @@ class WayOut:
             )
         )
         try:
-            await self._by_late_answer(delivery, None)
+            await self._posts.flush(chat)
         except StoreError as exc:
-            self._postpone(delivery, exc)
+            postponed(delivery, exc)
+
+    async def recover(self) -> None:
+        """Take up what the last run left on its way, and what is due, for as long as we live.
+
+        Called before anything of this run can be on its way.
+        """
+        self._cut_off = {one.id: one for one in await self._store.deliveries.all_sending()}
+        # Also where no address is left: a bubble may be open, or be opened by a repeat.
+        self._first = [one.chat for one in await self._store.deliveries.all_waiting()]
+        self._background.keep(self._retry, name="wecom deliveries")
+
+    async def retry_once(self) -> None:
+        """Begin to bring what may leave now, each chat by itself: none holds up another."""
+        await self._posts.keep_again()
+        now = self._clock()
+        ready = await self._store.deliveries.ready(now, now - self._timing.late_ms)
+        cut_off = [one.chat for one in self._cut_off.values()]
+        for chat in dict.fromkeys([*cut_off, *self._first, *ready]):
+            if chat not in self._busy:
+                self._busy.add(chat)
+                self._background.start(self._retry_chat(chat), name=f"deliveries of {chat}")
+        self._first = []
 
     async def watch(self) -> None:
         """See to it, for as long as the service lives, that no unfinished turn's way out runs dry."""
         while True:
             await asyncio.sleep(WATCH_S)
-            for turn in await self._store.turns.unfinished():
-                if self._clock() - turn.created_at >= self._timing.last_words_ms:
-                    await self.last_words(turn.n, turn.message, turn.language)
+            await self.watch_once()
 
-    async def last_words(self, turn: int, message: str, language: Language) -> None:
-        """Spend a message's late answer, which is about to expire, on where the final will wait."""
-        record = await self._store.inbox.find(message)
-        if record is None or not self._usable(record):
+    async def watch_once(self) -> None:
+        """Where the last address left to a turn is about to expire, say where its answer will wait."""
+        last: dict[str, tuple[InboundRecord, list[TurnRecord]]] = {}
+        for turn in await self._store.turns.unfinished():
+            if not self._old(turn.created_at):
+                continue
+            sources = await self._posts.usable(turn.chat, turn.message)
+            youngest = max(sources, key=lambda one: one.received_at, default=None)
+            if youngest is not None and self._old(youngest.received_at):
+                last.setdefault(youngest.message, (youngest, []))[1].append(turn)
+        for source, turns in last.values():
+            await self._last_words(source, turns)
+
+    async def _last_words(self, source: InboundRecord, turns: list[TurnRecord]) -> None:
+        words = [texts.WILL_WAIT.say(turn.language, n=turn.n) for turn in turns]
+        outcome = await self._posts.spend(source, "\n\n".join(words))
+        if outcome is None:
             return
-        url = await self._store.inbox.take_url(message)
-        if url is None:
-            return
-        outcome = await self._late.post(url, texts.WILL_WAIT.say(language, n=turn))
-        log.info("turn.outlived", turn=turn, outcome=outcome.kind, cause=outcome.cause)
+        for turn in turns:
+            log.info("turn.outlived", turn=turn.n, outcome=outcome.kind, cause=outcome.cause)
+
+    def _old(self, at: int) -> bool:
+        return self._clock() - at >= self._timing.last_words_ms
+
+    async def _retry(self) -> None:
+        while True:
+            await self.retry_once()
+            now = self._clock()
+            next_at = await self._store.deliveries.next_at(now)
+            pause_s = RETRY_S if next_at is None else min(RETRY_S, (next_at - now) / 1000)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._posts.woken.wait()
+            self._posts.woken.clear()
+
+    async def _retry_chat(self, chat: str) -> None:
+        try:
+            for delivery in [one for one in self._cut_off.values() if one.chat == chat]:
+                await self._posts.resume(delivery)
+                del self._cut_off[delivery.id]
+            for delivery in await self._store.deliveries.due(chat):
+                await self._bring(delivery, language_of(delivery.body) or "zh")
+        except StoreError as exc:  # the next look tries again
+            log.warning("deliveries.postponed", chat=chat, error=type(exc).__name__)
+        finally:
+            self._busy.discard(chat)
+
+    async def _bring(self, delivery: Delivery, language: Language) -> None:
+        """Offer it in its bubble, then post what may leave. Raises ``StoreError``."""
+        with self._posts.held(delivery.id):
+            bubble = await self._open_bubble(delivery, language)
+            if bubble is not None:
+                await self._by_poll(bubble, delivery)
+        await self._posts.flush(delivery.chat)
 
     async def _open_bubble(self, delivery: Delivery, language: Language) -> Bubble | None:
         """Return the bubble of the delivery's message while WeCom may still ask for it."""
@@ -93,89 +168,14 @@ class WayOut:
         await self._bubbles.load(bubble)
         return None if bubble.finished else bubble
 
-    async def _by_poll(self, bubble: Bubble, delivery: Delivery) -> bool:
-        """Offer the final in the bubble; True when WeCom came for it in time."""
-        final = Final(delivery.id, delivery.turn, answer_of(delivery))
-        bubble.final = final
+    async def _by_poll(self, bubble: Bubble, delivery: Delivery) -> None:
+        """Offer the final in the bubble until WeCom comes for it, or has not come for too long."""
+        final = bubble.final
+        if final is None or final.delivery != delivery.id:  # else it is being offered already
+            final = bubble.final = Final(delivery.id, delivery.turn, answer_of(delivery))
         silent_ms = self._clock() - bubble.polled_at
         if silent_ms > self._timing.patience_s * 1000:
-            return False
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timing.patience_s):
                 await final.taken.wait()
-        return final.taken.is_set()
-
-    async def _by_late_answer(self, delivery: Delivery, bubble: Bubble | None) -> None:
-        sources = await self._sources(delivery)
-        if not sources:
-            log.info("delivery.waiting", delivery=delivery.id, turn=delivery.turn)
-            return
-        deliveries = self._store.deliveries
-        if not await deliveries.claim(delivery.id, via="url", to="sending"):
-            return  # a poll, the chat's next contact or /result was first
-        if bubble is not None:
-            self._bubbles.finish(bubble, separately(delivery.turn, bubble.language))
-        outcome = await self._post(delivery, sources)
-        if outcome.kind == "sent":
-            await deliveries.settle(delivery.id, "sent", via="url", at=self._clock())
-        elif outcome.kind == "doubtful":
-            await deliveries.settle(
-                delivery.id, "unknown", via="url", cause=outcome.cause, at=self._clock()
-            )
-        else:
-            await deliveries.release(delivery.id, outcome.cause)
-        self._tell(delivery, outcome)
-
-    async def _sources(self, delivery: Delivery) -> list[InboundRecord]:
-        """Return the messages whose late answer may carry it: its own, then later commands."""
-        own = await self._store.inbox.find(delivery.message)
-        since = self._clock() - self._timing.late_ms
-        if own is not None:
-            since = max(since, own.received_at)
-        later = await self._store.inbox.fresh_urls(delivery.chat, since)
-        others = [one for one in later if one.message != delivery.message]
-        return [one for one in ([own] if own else []) + others if self._usable(one)]
-
-    async def _post(self, delivery: Delivery, sources: list[InboundRecord]) -> Outcome:
-        """Post to the first address that is not refused at once; each is spent before it is used."""
-        outcome = Outcome("unsent", "no address left")
-        for source in sources:
-            url = await self._store.inbox.take_url(source.message)
-            if url is None:
-                continue
-            crashpoint("C18")
-            outcome = await self._late.post(url, answer_text(answer_of(delivery)))
-            crashpoint("C20")
-            if outcome.kind in {"sent", "doubtful"}:
-                break
-        return outcome
-
-    def _usable(self, record: InboundRecord) -> bool:
-        fresh = record.reply_url_state == "fresh"
-        young = self._clock() - record.received_at < self._timing.late_ms
-        return fresh and young and self._late.allows(record.reply_url)
-
-    def _postpone(self, delivery: Delivery, exc: StoreError) -> None:
-        """Leave it to the chat's next contact, or to the next start."""
-        log.warning(
-            "delivery.postponed",
-            delivery=delivery.id,
-            turn=delivery.turn,
-            error=type(exc).__name__,
-        )
-
-    def _tell(self, delivery: Delivery, outcome: Outcome) -> None:
-        facts = {"delivery": delivery.id, "turn": delivery.turn, "via": "url"}
-        if outcome.kind == "sent":
-            log.info("delivery.sent", **facts)
-        elif outcome.kind == "doubtful":
-            log.warning("delivery.doubted", **facts, cause=outcome.cause)
-        else:
-            log.warning("delivery.refused", **facts, cause=outcome.cause)
-
-
-def separately(turn: int | None, language: Language) -> str:
-    """Return the last word of a bubble whose final leaves as a message of its own."""
-    if turn is None:
-        return texts.NOTICE_COMES_SEPARATELY.say(language)
-    return texts.COMES_SEPARATELY.say(language, n=turn)

@@ -39,6 +39,18 @@ class Engine:
     def running(self, chat):
         return self.runs.get(chat)
 
+    def all_running(self):
+        return list(self.runs.values())
+
+    def interrupt(self, *, by):
+        interrupted = self.all_running()
+        self.stops += [(running.record.n, by, "recycle") for running in interrupted]
+        self.runs.clear()
+        return interrupted
+
+    async def leave(self, chat, *, by):
+        return await self.stop(chat, by=by, why="leave")
+
     def wake(self, chat):
         self.woken.append(chat)
 
@@ -56,6 +68,22 @@ class Engine:
         if self.obeys:
             del self.runs[chat]
         return SimpleNamespace(n=running.record.n, over=self.obeys)
+
+
+@dataclass
+class Server:
+    """Stands in for the server: whether it is ours, and whether it comes again."""
+
+    managed: bool = True
+    comes: bool = True
+    recycled: int = 0
+    state: str = "ready"
+    version: str = "1.18.33"
+    warning: str | None = None
+
+    async def recycle(self):
+        self.recycled += 1
+        return self.comes
 
 
 @dataclass
@@ -93,7 +121,7 @@ class Room:
         self.store = store
         self.engine = Engine(store, self.clock)
         self.decisions = Decisions()
-        self.server = SimpleNamespace(state="ready", version="1.18.33", warning=None)
+        self.server = Server()
         self.feed = SimpleNamespace(connected=True)
         self.folders = Workspaces(tmp_path / "workspaces", None, ())
         self.services = Services(
@@ -168,7 +196,12 @@ class Room:
         assert turn.n == queued.n, "something waits before it"
         summary = begin("ses_1", "msg_1", self.now)
         running = SimpleNamespace(
-            record=turn, started_at=self.now, summary=summary, note="", asks=[]
+            record=turn,
+            chat=await self.store.chats.get(chat.key),
+            started_at=self.now,
+            summary=summary,
+            note="",
+            asks=[],
         )
         self.engine.runs[chat.key] = running
         return running

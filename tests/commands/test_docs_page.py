@@ -7,7 +7,7 @@ from bot.texts.about import TOPICS
 from commands import COMMANDS
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "commands.md"
-HEADING = re.compile(r"^### /(\w+)\n\n(.*)$", re.MULTILINE)
+HEADING = re.compile(r"^### /([\w!]+)\n\n(.*)$", re.MULTILINE)
 TOPIC = re.compile(r"^## (.+)$", re.MULTILINE)
 
 
@@ -30,5 +30,5 @@ def test_each_command_stands_in_the_group_that_help_shows_it_in():
     for section in text.split("\n## ")[3:]:
         title = section.splitlines()[0].lower()
         topic = next(topic for topic in TOPICS if topic.title.en == title)
-        listed = re.findall(r"^### /(\w+)$", section, re.MULTILINE)
+        listed = re.findall(r"^### /([\w!]+)$", section, re.MULTILINE)
         assert listed == [one.name for one in COMMANDS if one.topic is topic]

@@ -6,7 +6,7 @@ from bot.texts.about import TOPICS
 from commands import COMMANDS
 from tests.commands.room import DIRECT
 from tests.commands.test_approvals import PERMISSION, ask
-from tests.commands.test_status import lost_track
+from tests.store.samples import in_doubt
 
 
 async def test_help_names_every_command_and_fits_a_phone(room):
@@ -40,7 +40,7 @@ async def test_help_begins_with_how_things_stand(room):
 async def test_help_names_answers_that_may_be_lost(room):
     turn = await room.ended()
     assert "不确定是否送达" not in await room.say("/help")
-    await lost_track(room, turn)
+    await in_doubt(room.store, (await room.store.deliveries.of_turn(turn.n)).id)
     assert f"▸ 不确定是否送达：#{turn.n}" in await room.say("/help")
 
 

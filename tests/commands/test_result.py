@@ -3,6 +3,7 @@
 import pytest
 
 from bot.fitting import PART_BYTES
+from tests.store.samples import in_doubt, on_its_way
 
 
 async def state_of(room, turn):
@@ -53,8 +54,15 @@ async def test_a_part_that_is_no_number_says_how_to_use_it(room):
 async def test_reading_makes_good_what_was_not_certain_to_have_arrived(room):
     turn = await room.ended()
     delivery = await room.store.deliveries.of_turn(turn.n)
-    await room.store.deliveries.claim(delivery.id, via="url", to="sending")
-    await room.store.deliveries.settle(delivery.id, "unknown", at=room.now)
+    await in_doubt(room.store, delivery.id)
+    assert "好了" in await room.say(f"/result {turn.n}")
+    assert await state_of(room, turn) == ("sent", "result")
+
+
+async def test_reading_makes_good_what_could_not_be_delivered(room):
+    turn = await room.ended()
+    delivery = await room.store.deliveries.of_turn(turn.n)
+    await room.store.deliveries.settle(delivery.id, "failed", "errcode 45002")
     assert "好了" in await room.say(f"/result {turn.n}")
     assert await state_of(room, turn) == ("sent", "result")
 
@@ -62,7 +70,7 @@ async def test_reading_makes_good_what_was_not_certain_to_have_arrived(room):
 async def test_an_answer_that_is_on_its_way_is_shown_and_left_alone(room):
     turn = await room.ended()
     delivery = await room.store.deliveries.of_turn(turn.n)
-    await room.store.deliveries.claim(delivery.id, via="url", to="sending")
+    await on_its_way(room.store, delivery.id)
     assert "好了" in await room.say(f"/result {turn.n}")
     assert await state_of(room, turn) == ("sending", "url")
 

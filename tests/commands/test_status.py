@@ -5,8 +5,9 @@ from bot.opencode.events import PartUpdated, StatusChanged
 from bot.opencode.model import Status, ToolPart
 from bot.summary import fold
 from config.sections import Project
-from tests.commands.room import DIRECT, GROUP, MINUTE
+from tests.commands.room import DIRECT, GROUP, MINUTE, OTHER
 from tests.commands.test_approvals import PERMISSION, ask
+from tests.store.samples import a_delivery, in_doubt
 
 
 async def test_status_of_an_idle_chat_is_one_screen(room):
@@ -50,13 +51,6 @@ async def test_status_names_what_a_running_turn_waits_for(room):
     assert "Waiting for a decision: a7k" in said
 
 
-async def lost_track(room, turn):
-    """Let a turn's answer leave, and nobody know whether it arrived."""
-    delivery = await room.store.deliveries.of_turn(turn.n)
-    await room.store.deliveries.claim(delivery.id, via="url", to="sending")
-    await room.store.deliveries.settle(delivery.id, "unknown", cause="timeout", at=room.now)
-
-
 async def test_status_is_silent_about_an_answer_that_stands_above_it(room):
     await room.ended()
     said = await room.say("/status")
@@ -66,12 +60,50 @@ async def test_status_is_silent_about_an_answer_that_stands_above_it(room):
 
 async def test_status_names_answers_that_may_be_lost_and_a_few_of_many(room):
     turn = await room.ended()
-    await lost_track(room, turn)
+    await in_doubt(room.store, (await room.store.deliveries.of_turn(turn.n)).id)
     assert f"📭 不确定是否送达：#{turn.n} · /result n" in await room.say("/status")
     for _ in range(9):
         await room.queued()
     assert "📥 排队 9：" in await room.say("/status")
     assert "…" in await room.say("/status")
+
+
+async def failed(room, turn, cause="errcode 45002"):
+    delivery = await room.store.deliveries.of_turn(turn.n)
+    await room.store.deliveries.settle(delivery.id, "failed", cause)
+
+
+async def test_status_names_answers_that_could_not_be_delivered(room):
+    turn = await room.ended()
+    await failed(room, turn)
+    said = await room.say("/status")
+    assert f"📪 没能送达：#{turn.n} · /result n" in said
+    assert "45002" not in said
+
+
+async def test_status_tells_an_administrator_how_old_each_answer_is_and_why_it_waits(room):
+    dead, doubtful = await room.ended(), await room.ended()
+    await failed(room, dead)
+    await in_doubt(room.store, (await room.store.deliveries.of_turn(doubtful.n)).id)
+    await room.store.deliveries.add(a_delivery(None, chat=GROUP.key, at=room.now))
+    await room.store.deliveries.add(a_delivery(99, chat=OTHER.key, at=room.now - MINUTE))
+    room.now += 2 * MINUTE
+    lines = (await room.say("/status", sender="boss", language="en")).splitlines()
+    assert "  a notice due · 2m00s" in lines
+    assert f"  #{doubtful.n} unknown · 2m00s · ReadTimeout" in lines
+    assert f"  #{dead.n} failed · 2m00s · errcode 45002" in lines
+    assert not any("#99" in line for line in lines)
+    (everywhere,) = [line for line in lines if line.startswith("📮")]
+    assert "due 2 (the oldest for 3m00s) · unknown 1 " in everywhere
+    assert "failed 1" in everywhere
+
+
+async def test_status_names_a_few_of_many_answers_that_wait_to_an_administrator(room):
+    for n in range(7):
+        await room.store.deliveries.add(a_delivery(n + 50, chat=GROUP.key, at=room.now))
+    said = await room.say("/status", sender="boss")
+    assert "还有 2 条" in said
+    assert "📮" not in await room.say("/status", sender="lead")
 
 
 async def test_status_says_agent_and_model_in_force_and_why(make_room):

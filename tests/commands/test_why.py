@@ -3,13 +3,12 @@
 import pytest
 
 from tests.commands.room import DIRECT, GROUP
-from tests.store.samples import an_ask
+from tests.store.samples import an_ask, in_doubt, on_its_way
 
 
 async def test_an_administrator_reads_every_step_and_no_word_of_it(room):
     turn = await room.ended("修复登录的密码问题", answer="密码是 12345")
-    await room.store.deliveries.claim(1, via="url", to="sending")
-    await room.store.deliveries.settle(1, "unknown", via="url", cause="ReadTimeout", at=room.now)
+    await in_doubt(room.store, 1, "ReadTimeout")
     said = await room.say(f"/why {turn.n}", sender="boss")
     assert "12345" not in said
     lines = said.splitlines()
@@ -34,8 +33,8 @@ async def test_asks_are_told_with_who_decided(room):
 async def test_a_long_life_is_told_by_its_beginning_and_its_end(room):
     turn = await room.ended()
     for _ in range(20):
-        await room.store.deliveries.claim(1, via="url", to="sending")
-        await room.store.deliveries.release(1, "ConnectError")
+        await on_its_way(room.store, 1)
+        await room.store.deliveries.release(1, "ConnectError", 0)
     lines = (await room.say(f"/why {turn.n}", sender="boss")).splitlines()
     assert any("略去 19 步" in line for line in lines)
     assert sum(line.startswith("+") for line in lines) == 24

@@ -177,16 +177,20 @@ class Edge:
         self.numbers = itertools.count(1)
 
     async def __aenter__(self):
-        app = web.Application()
-        app.router.add_post("/response", self.late.receive)
-        self.api = TestServer(app)
-        await self.api.start_server()
+        await self.open_api()
         await self.start()
         return self
 
     async def __aexit__(self, *exc):
         await self.stop()
         await self.api.close()
+
+    async def open_api(self, port=None):
+        """Let WeCom's own end be there, or be there again."""
+        app = web.Application()
+        app.router.add_post("/response", self.late.receive)
+        self.api = TestServer(app, port=port)
+        await self.api.start_server()
 
     async def start(self):
         environ = {
@@ -278,6 +282,15 @@ class Edge:
                 if shown["finish"]:
                     return shown
                 await asyncio.sleep(0.01)
+
+    @property
+    def way_out(self):
+        return self.edge._replies.way_out
+
+    async def retry(self):
+        """Let the retry look once, and wait until it is done."""
+        await self.way_out.retry_once()
+        await until(lambda: not self.way_out._busy)
 
     async def turn(self, msgid):
         return await self.store.turns.by_message(msgid)

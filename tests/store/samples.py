@@ -1,10 +1,12 @@
 """Rows to begin with, as short as a test can say them."""
 
+import itertools
 from dataclasses import replace
 
 from store.records import NewAsk, NewChat, NewDelivery, NewInbound, NewTurn
 
 CHAT = "wecom:direct:zhangsan"
+WAYS = itertools.count()
 
 
 def a_chat(key=CHAT, *, language="zh", at=1000):
@@ -46,8 +48,8 @@ def a_turn(message="m1", *, chat=CHAT, text="修好测试", at=1000, **fields):
     return replace(new, **fields)
 
 
-def a_delivery(turn=1, *, chat=CHAT, body="done", at=2000):
-    return NewDelivery(chat, turn, "m1", body, "footer", "more", at)
+def a_delivery(turn=1, *, chat=CHAT, message="m1", body="done", at=2000):
+    return NewDelivery(chat, turn, message, body, "footer", "more", at)
 
 
 def an_ask(ask="per_1", *, code="k7", chat=CHAT, turn=1, expires_at=9000, **fields):
@@ -73,6 +75,21 @@ async def accept(store, message="m1", *, chat=CHAT, at=1000, **fields):
         a_chat(chat, at=at),
         a_turn(message, chat=chat, at=at, **fields),
     )
+
+
+async def on_its_way(store, delivery, *, at=1000):
+    """Let a delivery be on its way to an address that was brought for it; the message of that."""
+    source = f"way-{next(WAYS)}"
+    chat = (await store.deliveries.get(delivery)).chat
+    await store.inbox.accept(an_inbound(source, chat=chat, kind="command", at=at), None, None)
+    assert await store.deliveries.post(delivery, source) == "https://u"
+    return source
+
+
+async def in_doubt(store, delivery, cause="ReadTimeout"):
+    """Let a delivery leave, and nobody know whether it arrived."""
+    await on_its_way(store, delivery)
+    assert await store.deliveries.settle(delivery, "unknown", cause)
 
 
 async def end(store, n, *, state="done", answer="fine", at=2000, delivery=None):

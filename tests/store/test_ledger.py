@@ -9,7 +9,7 @@ from store import open_store
 from store.crashpoints import arm, crashpoint, on_sent
 from store.database import Statement
 from store.errors import TurnLost
-from tests.store.samples import CHAT, a_delivery, accept, end
+from tests.store.samples import CHAT, a_delivery, accept, end, on_its_way
 
 SLEEPER = "UPDATE turns SET owner = 'another process', lease_until = now_ms() + $1"
 
@@ -37,7 +37,7 @@ async def test_a_turns_whole_life_can_be_read(store):
     await store.turns.answered(turn, "answered", steps=2)
     await end(store, 1, delivery=a_delivery())
     delivery = await store.deliveries.of_turn(1)
-    await store.deliveries.claim(delivery.id, via="bubble", to="sent")
+    await store.deliveries.claim(delivery.id, via="bubble")
     assert await edges(store) == [
         "claimed", "session_known", "prompt_sent", "accepted", "answered", "final_stored", "shown",
     ]  # fmt: skip
@@ -57,11 +57,11 @@ async def test_what_is_sent_by_an_address_is_told_step_by_step(store):
     await held(store)
     await end(store, 1, delivery=a_delivery())
     delivery = await store.deliveries.of_turn(1)
-    await store.deliveries.claim(delivery.id, via="url", to="sending")
-    await store.deliveries.release(delivery.id, "ConnectError")
-    await store.deliveries.claim(delivery.id, via="url", to="sending")
-    await store.deliveries.settle(delivery.id, "unknown", cause="ReadTimeout", at=5)
-    await store.deliveries.settle(delivery.id, "sent", via="result", at=6)
+    source = await on_its_way(store, delivery.id)
+    await store.deliveries.release(delivery.id, "ConnectError", 0)
+    await store.deliveries.post(delivery.id, source)
+    await store.deliveries.settle(delivery.id, "unknown", "ReadTimeout")
+    await store.deliveries.fetched(delivery.id)
     assert (await edges(store))[2:] == ["sending", "unsent", "sending", "doubted", "shown"]
 
 
