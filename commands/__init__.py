@@ -15,6 +15,7 @@ from commands.model import model
 from commands.new import new
 from commands.pending import pending
 from commands.queue import queue
+from commands.recycle import recycle
 from commands.registry import Commands
 from commands.rename import rename
 from commands.result import result
@@ -33,6 +34,6 @@ VERBS = (
     *(agent, model, detail, lang),
     *(files, diff),
     *(pending, allow, deny, answer),
-    *(whoami, why),
+    *(whoami, why, recycle),
 )
 COMMANDS = Commands(help_about(VERBS), *VERBS)

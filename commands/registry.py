@@ -149,7 +149,7 @@ class Commands:
     def _bare(self, text: str) -> Parsed | None:
         """Return the command of an alias without a slash: the whole message, or one with a code."""
         word, rest = _first_word(text.rstrip())
-        found = self._by_word.get(word)
+        found, word = self.find(word), _folded(word)
         if found is None or word not in found.alias:
             return None
         if not rest or _is_decision(rest, found.followed):

@@ -9,12 +9,12 @@ from bot import app
 from bot.clock import now_ms
 from bot.opencode import server_external
 from bot.texts import delivery as delivery_texts
-from bot.turns import following, lanes, progress, prompting, run
+from bot.turns import calming, following, lanes, progress, prompting, run
 from store.records import OPEN_STATES
 from tests.fakes.opencode import FakeOpenCode
 
 CHAT = "wecom:direct:zhangsan"
-QUIET_MS = 16_000  # a turn that nothing is heard of is looked at
+QUIET_MS = 13_000  # a turn that nothing is heard of is looked at within 15 s
 LOOK = "/session/status"
 
 
@@ -78,6 +78,7 @@ def make_faked(fake, make_bot, clock, monkeypatch):
     """Make a service in front of the scripted OpenCode: ``await make_faked(BOT_CHAT_BUSY=…)``."""
     monkeypatch.setattr(prompting, "DOUBT_S", 0.05)
     monkeypatch.setattr(prompting, "CALL_TICK_S", 0.01)
+    monkeypatch.setattr(calming, "AGAIN_S", 0.05)
     monkeypatch.setattr(run, "RETRY_S", 0.05)
     monkeypatch.setattr(run, "READY_TICK_S", 0.05)
     monkeypatch.setattr(following, "TICK_S", 0.05)
@@ -85,6 +86,7 @@ def make_faked(fake, make_bot, clock, monkeypatch):
     monkeypatch.setattr(lanes, "STOP_WAIT_S", 0.3)
     monkeypatch.setattr(app, "LINGER_S", 0.2)
     monkeypatch.setattr(server_external, "LOOK_WHILE_DOWN_S", 0.05)
+    monkeypatch.setattr(server_external, "LEAST_PAUSE_S", 0.05)
 
     async def make(*, options=None, ready=True, **overrides):
         options = {"clock": clock} | (options or {})
@@ -123,9 +125,12 @@ async def quiet(fake, clock):
 
 
 async def brought(bot, n):
-    """Wait until a turn is over, and its answer was brought or waits."""
+    """Wait until a turn is over, its answer was brought or waits, and the next would not queue."""
     async with asyncio.timeout(10):
-        while (await bot.store.turns.get(n)).state in OPEN_STATES or len(bot.turns):  # noqa: ASYNC110 - rows tell nobody
+        while True:
+            turn = await bot.store.turns.get(n)
+            if not (turn.state in OPEN_STATES or len(bot.turns) or bot.turns.busy(turn.chat)):
+                return
             await asyncio.sleep(0.01)
 
 

@@ -59,6 +59,8 @@ async def test_a_swallowed_prompt_is_deleted_and_sent_once_more(faked, fake, clo
     assert first.message != second.message
     assert fake.messages[first.session][0]["info"]["id"] == second.message
     assert (await faked.store.turns.get(1)).prompts == 2
+    (forgotten,) = [e for e in await faked.store.turns.history(1) if e.edge == "forgotten"]
+    assert '"swallowed"' in forgotten.facts
 
 
 async def test_a_prompt_that_is_swallowed_twice_ends_honestly(faked, fake, clock):

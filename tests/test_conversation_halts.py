@@ -12,19 +12,6 @@ from tests.fault_fixtures import CHAT, answer_of, called, prompted, quiet
 # OpenCode away
 
 
-async def test_messages_wait_for_a_server_that_is_down_and_run_in_order(make_faked, fake):
-    await fake.stop()
-    faked = await make_faked(ready=False)
-    first = await faked.wecom.say("zhangsan", "first")
-    await first.shows("E-OC-DOWN")
-    second = await faked.wecom.say("zhangsan", "second")
-    assert "#2" in await second.done()
-    await fake.start()
-    assert "OK" in await first.done()
-    assert "OK" in await second.late_reply()
-    assert [prompt.text for prompt in fake.prompts] == ["first", "second"]
-
-
 async def test_a_turn_that_still_waits_for_the_server_is_stopped_at_once(make_faked, fake):
     await fake.stop()
     faked = await make_faked(ready=False)

@@ -72,28 +72,6 @@ async def test_a_command_runs_on_through_a_restart(hasty, opencode):
     assert len(opencode.model.asked("")) == 1
 
 
-async def test_a_killed_opencode_ends_the_turn_honestly_and_retry_runs_it_again(
-    make_bot, own_opencode
-):
-    bot = await make_bot(own_opencode)
-    await bot.ready()
-    model = own_opencode.model
-    model.script("work", say("Half of it") + hold("never"))
-    talk = await bot.wecom.say("zhangsan", "do the work")
-    await talk.shows("Half of it")
-    await own_opencode.kill()
-    await own_opencode.ready()
-    text = await talk.done()
-    assert "🔌" in text
-    assert "Half of it" in text
-    assert "/retry 1" in text
-    model.script("next", say("Next done."))
-    assert "Next done." in await (await bot.wecom.say("zhangsan", "next one")).done()
-    model.script("work", say("All of it."))
-    retry = await bot.wecom.say("zhangsan", "/retry 1")
-    assert "All of it." in await retry.done()
-
-
 async def test_an_answer_that_was_kept_and_not_shown_is_shown_once(hasty, opencode):
     opencode.model.script("quick", say("Kept."))
     hasty.wecom.polling = False

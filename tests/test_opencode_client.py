@@ -265,8 +265,16 @@ async def test_a_web_page_instead_of_a_prompts_204_is_no_success(fake, client, s
         await prompt(session.id)
 
 
-async def test_a_server_that_does_not_answer_is_given_up_in_time(fake, session, prompt):
+async def test_a_read_that_is_not_answered_is_asked_for_once_more(fake):
+    """Whoever asks in the moment the server's port opens is never answered."""
     fake.fault("/global/health", "hang")
+    async with OpenCode(fake.url, fake.username, fake.password, timeout_s=0.5) as hasty:
+        assert await hasty.health()
+    assert fake.calls == ["GET /global/health"] * 2
+
+
+async def test_a_server_that_does_not_answer_is_given_up_in_time(fake, session, prompt):
+    fake.fault("/global/health", "hang", times=2)
     async with OpenCode(fake.url, fake.username, fake.password, timeout_s=0.05) as hasty:
         with pytest.raises(OpenCodeUnavailable) as late:
             await hasty.health()

@@ -178,14 +178,6 @@ async def test_a_connection_that_breaks_while_it_settles_was_none():
         assert feed.reconnects == 0
 
 
-async def test_a_silent_connection_that_had_been_beating_is_dead_after_three_beats():
-    first = [HEAD, chunk(HELLO + BEAT), "stay"]
-    async with Script(first) as server, running(server.url, beat_s=0.02, quiet_s=60) as feed:
-        with feed.follow("s") as following:
-            assert await taken(following, 2) == [Gap("reconnected")] * 2
-        assert feed.reconnects >= 1
-
-
 async def test_a_silent_connection_that_never_beat_is_dead_after_the_quiet_time():
     first = [HEAD, chunk(HELLO), "stay"]
     async with Script(first) as server, running(server.url, beat_s=60, quiet_s=0.05) as feed:

@@ -139,6 +139,7 @@ async def test_a_mistake_of_ours_ends_the_turn_with_what_there_was(faked, fake, 
     text = await talk.done()
     assert "Worth having." in text
     assert texts.INTERNAL.say("en", n=1) in text
+    await brought(faked, 1)
     assert pauses
     assert "OK" in await (await faked.wecom.say("zhangsan", "next")).done()
 

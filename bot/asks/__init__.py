@@ -1,5 +1,6 @@
 """OpenCode's permission and question requests while they wait for a person."""
 
+import asyncio
 from collections.abc import Collection
 
 import structlog
@@ -10,7 +11,7 @@ from bot.asks.codes import new_code
 from bot.asks.decisions import Decisions, is_gone
 from bot.asks.kept import Request, dump, load, pending_of, pendings, same
 from bot.clock import Clock
-from bot.errors import PeerError, UserError
+from bot.errors import PeerError, SessionGone, UserError
 from bot.opencode.client import OpenCode
 from bot.opencode.model import QuestionRequest
 from bot.texts import asks as texts
@@ -22,6 +23,7 @@ __all__ = ["Asks", "Request", "pending_of", "pendings"]
 log = structlog.get_logger()
 
 REASON_CHARS = 500
+END_LIMIT_S = 5.0
 
 
 class Asks:
@@ -101,6 +103,10 @@ class Asks:
 
         return await self._decisions.decide(record, "answer", by, reply)
 
+    def decided_at(self, turn: int) -> int:
+        """Return when somebody last decided a request of the turn; 0: never, as far as we know."""
+        return self._decisions.decided_at(turn)
+
     async def settled(self, request: str) -> None:
         """Take in that OpenCode waits no longer; nothing happens when it was our decision."""
         if await self._store.asks.close(request, "gone", self._clock()):
@@ -115,10 +121,7 @@ class Asks:
         """
         # Read before the server's lists: what is asked in between is in neither and stays.
         before = await self._store.asks.open_of_turn(turn.n)
-        requests: list[Request] = [
-            *await self._client.permissions(directory),
-            *await self._client.questions(directory),
-        ]
+        requests = await self._requests(directory)
         listed = {request.id: request for request in requests if request.session in sessions}
         for ask in before:
             if ask.id not in listed:
@@ -183,16 +186,48 @@ class Asks:
                 log.info("ask.gone", ask=ask.id)
                 await self._end(ask.directory, load(ask), texts.TURN_ENDED_TO_MODEL)
 
+    async def sweep(self, session: str, directory: str) -> None:
+        """Refuse what a session, or a sub-agent of it, asks while nothing runs there.
+
+        After an abort or a lost client the server keeps such requests for ever: nobody waits for
+        their answer, and the next turn would show them as its own. Raises PeerError.
+        """
+        requests = await self._requests(directory)
+        ghosts = [r for r in requests if await self._belongs(r.session, session)]
+        if not ghosts or session in await self._client.status(directory):
+            return
+        for request in ghosts:
+            log.info("ask.cleared", ask=request.id)
+            await self._end(directory, request, texts.TURN_ENDED_TO_MODEL)
+
+    async def _requests(self, directory: str) -> list[Request]:
+        """Return what the server lists as waiting, ghosts included."""
+        permissions = await self._client.permissions(directory)
+        return [*permissions, *await self._client.questions(directory)]
+
+    async def _belongs(self, session: str, ancestor: str) -> bool:
+        """Tell whether a session is ``ancestor`` or that of a sub-agent below it."""
+        while session and session != ancestor:
+            try:
+                session = (await self._client.session(session)).parent
+            except SessionGone:
+                return False
+        return session == ancestor
+
     async def _end(self, directory: str, request: Request, why: str) -> None:
         """End a request that nobody will decide any more; that it may be gone already is fine."""
         try:
-            if isinstance(request, QuestionRequest):
-                await self._client.reject_question(directory, request.id)
-            else:
-                await self._client.reply_permission(directory, request.id, "reject", message=why)
-        except PeerError as exc:
-            if not is_gone(exc):
+            async with asyncio.timeout(END_LIMIT_S):  # nobody waits for it, and the turn goes on
+                await self._refuse_request(directory, request, why)
+        except (PeerError, TimeoutError) as exc:
+            if not isinstance(exc, PeerError) or not is_gone(exc):
                 log.warning("ask.undelivered", ask=request.id, error=repr(exc))
+
+    async def _refuse_request(self, directory: str, request: Request, why: str) -> None:
+        if isinstance(request, QuestionRequest):
+            await self._client.reject_question(directory, request.id)
+        else:
+            await self._client.reply_permission(directory, request.id, "reject", message=why)
 
     async def _grant(self, ask: AskRecord) -> None:
         await self._client.reply_permission(ask.directory, ask.id, "once")

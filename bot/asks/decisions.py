@@ -1,7 +1,7 @@
 """How a decision is made: who may, who was first, and whether OpenCode still wants it."""
 
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Literal, TypeVar
 
 import structlog
 
@@ -17,6 +17,8 @@ log = structlog.get_logger()
 
 Decision = Literal["allow", "deny", "answer"]
 Hand = Callable[[AskRecord], Awaitable[None]]
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 NOT_FOUND = 404
 GROUP_PARTS = 3  # of a chat's key: platform, kind, id; a member may follow
 REMEMBERED = 1_000  # asks; one is listed by the server for milliseconds after its decision
@@ -31,10 +33,15 @@ class Decisions:
         self._access = access
         self._clock = clock
         self._handed: dict[str, None] = {}  # the newest last
+        self._decided: dict[int, int] = {}  # turn -> when; the newest last
 
     def handed(self, ask: str) -> bool:
         """Tell whether this process hands or handed a decision on the ask to OpenCode."""
         return ask in self._handed
+
+    def decided_at(self, turn: int) -> int:
+        """Return when somebody last decided a request of the turn; 0: never, as far as we know."""
+        return self._decided.get(turn, 0)
 
     async def open_ask(self, chat: str, code: str, *, by: str, role: Role) -> AskRecord:
         """Return the open ask that ``by`` may decide. Raises UserError: unknown, past, not theirs."""
@@ -76,13 +83,15 @@ class Decisions:
             raise _too_late(now or record)
         if not reached:
             raise UserError(texts.GONE, code=record.code)
+        self._decided.pop(record.turn, None)
+        self._decided[record.turn] = self._clock()
+        _bound(self._decided)
         log.info("ask.decided", ask=record.id, decision=decision, by=by, equals=reached)
         return record
 
     def _remember(self, ask: str) -> None:
         self._handed[ask] = None
-        if len(self._handed) > REMEMBERED:
-            del self._handed[next(iter(self._handed))]
+        _bound(self._handed)
 
     async def _hand(self, ask: AskRecord, hand: Hand) -> bool:
         """Hand a kept decision on; False when OpenCode no longer waits for it."""
@@ -99,6 +108,11 @@ class Decisions:
             log.info("ask.gone", ask=ask.id)
             return False
         return True
+
+
+def _bound(remembered: dict[_Key, _Value]) -> None:
+    if len(remembered) > REMEMBERED:
+        del remembered[next(iter(remembered))]
 
 
 def is_gone(exc: PeerError) -> bool:

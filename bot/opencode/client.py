@@ -30,6 +30,7 @@ from store.crashpoints import on_sent
 
 CONNECT_LIMIT_S = 5.0
 ANSWER_LIMIT_S = 30.0
+FIRST_LOOK_S = 5.0  # then what only reads is asked for once more, with all the patience there is
 COMMAND_LIMIT_S = 24 * 3600.0  # one of OpenCode's commands is answered when its turn is over
 MEANS_DOWN = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -242,6 +243,15 @@ class OpenCode:
         directory: Directory | None = None,
         params: Mapping[str, str] | None = None,
     ) -> _T:
+        """Read something. Who asks in the moment the server's port opens is never answered."""
+        first_s = min(FIRST_LOOK_S, self._limit_s)
+        try:
+            return await self._call(
+                "GET", path, read, directory=directory, params=params, limit_s=first_s
+            )
+        except OpenCodeUnavailable as exc:
+            if not isinstance(exc.__cause__, httpx.ReadTimeout | TimeoutError):
+                raise
         return await self._call("GET", path, read, directory=directory, params=params)
 
     async def _post(

@@ -188,6 +188,10 @@ class Feed:
         """Return once events come in; the caller sets the limit."""
         await self._connected.wait()
 
+    def expect_end(self) -> None:
+        """Take in that the server is about to be ended: losing it is no news."""
+        self._told = True
+
     @contextlib.contextmanager
     def follow(self, session: str, directory: str = "") -> Iterator[Following]:
         """Follow a session from now on. Begin before what you want to see happens."""

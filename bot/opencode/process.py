@@ -16,6 +16,7 @@ PROC = Path("/proc")
 BOOT = PROC / "sys/kernel/random/boot_id"
 LOOK_S = 0.05
 PS_LIMIT_S = 5.0
+KIB = 1024
 STATE, PARENT, THREADS, STARTED = 0, 1, 17, 19  # of /proc/PID/stat, counted behind the name
 
 
@@ -91,6 +92,15 @@ def family(root: int) -> list[Process]:
     return [Process(pid, started_at(pid)) for pid in sorted(pids - {root})]
 
 
+def resident(root: int) -> int:
+    """Return how much memory a process holds with its children and theirs, in bytes."""
+    pids = [root, *(process.pid for process in family(root))]
+    if not _has_proc():
+        listed = _ps("-o", "rss=", "-p", ",".join(map(str, pids)))
+        return sum(int(line) * KIB for line in listed.split())
+    return sum(_resident_pages(pid) for pid in pids) * os.sysconf("SC_PAGE_SIZE")
+
+
 def end(processes: Iterable[Process], limit_s: float) -> int:
     """Ask processes to end, and kill those that have not after ``limit_s``; return how many there were."""
     living = [process for process in processes if process.alive]
@@ -145,6 +155,13 @@ def _stat(pid: int) -> list[str]:
     except OSError:
         return []
     return text.rpartition(")")[2].split()  # the name may hold blanks and brackets
+
+
+def _resident_pages(pid: int) -> int:
+    try:
+        return int((PROC / str(pid) / "statm").read_text().split()[1])
+    except (OSError, IndexError):  # it is over
+        return 0
 
 
 def _pids() -> Iterator[int]:

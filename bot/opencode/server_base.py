@@ -55,6 +55,19 @@ class Server(ABC):
     async def stop(self) -> None:
         """End what is ours."""
 
+    @abstractmethod
+    async def recycle(self) -> bool:
+        """End the server and start it anew on its data; False when it did not come, or is not ours."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be used now, as far as is known."""
+        return self._is_ready.is_set()
+
+    @abstractmethod
+    def suspect(self) -> None:
+        """Take in that a call failed: whoever wants it may have to wait until it was looked at."""
+
     async def wait_ready(self, limit_s: float | None = None) -> bool:
         """Wait until the server can be used, at most ``limit_s`` if given; tell whether it can."""
         with contextlib.suppress(TimeoutError):

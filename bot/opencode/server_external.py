@@ -1,5 +1,7 @@
 """An OpenCode server that somebody else runs: looked for, examined, looked after."""
 
+import asyncio
+import contextlib
 from http import HTTPStatus
 from pathlib import Path
 
@@ -15,6 +17,7 @@ log = structlog.get_logger()
 
 LOOK_WHILE_DOWN_S = 3.0
 LOOK_WHILE_READY_S = 15.0
+LEAST_PAUSE_S = 1.0  # between two looks, however many calls fail
 
 
 class ExternalServer(Server):
@@ -39,6 +42,7 @@ class ExternalServer(Server):
         self._address = Address(url, username, password)
         self._shared = shared
         self._known = ""
+        self._suspected = asyncio.Event()
 
     @property
     def address(self) -> Address:
@@ -57,13 +61,33 @@ class ExternalServer(Server):
     async def stop(self) -> None:
         """Stop looking; the server runs on."""
         self._stopping.set()
+        self._suspected.set()
+
+    async def recycle(self) -> bool:
+        """Return False: whoever runs it has to start it anew."""
+        return False
+
+    def suspect(self) -> None:
+        """Hold up whoever waits for it, and look soon: one look serves all whose calls failed."""
+        if self.state == "ready" and not self._stopping.is_set():
+            self._is_ready.clear()
+            self._suspected.set()
 
     async def _run(self) -> None:
         async with Probe(self._address) as probe:
             while not self._stopping.is_set():
+                self._suspected.clear()
                 await self._look(probe)
                 ready = self.state == "ready"
-                await self._pause(LOOK_WHILE_READY_S if ready else LOOK_WHILE_DOWN_S)
+                await self._rest(LOOK_WHILE_READY_S if ready else LOOK_WHILE_DOWN_S)
+
+    async def _rest(self, limit_s: float) -> None:
+        """Wait for the next look; a suspicion makes it come early."""
+        least_s = min(limit_s, LEAST_PAUSE_S)
+        await self._pause(least_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s - least_s):
+                await self._suspected.wait()
 
     async def _look(self, probe: Probe) -> None:
         try:

@@ -28,10 +28,7 @@ USERNAME = "opencode"
 START_LIMIT_S = 60.0
 LOOK_S = 0.2
 STEADY_MS = 60_000  # a server that lived so long starts anew without waiting long
-DISPOSE_LIMIT_S = 5.0
-TERM_LIMIT_S = 3.0
-LEFTOVER_LIMIT_S = 1.0
-JOB_LIMIT_S = 10.0
+JOB_LIMIT_S = 0.5  # for the job to notice that we stop; it never starts a server after that
 LOG_BYTES = 5_000_000
 
 
@@ -44,7 +41,18 @@ class Patience:
     misses: int = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """How long an ending server has: to abort its turns, to end itself, and what it left as well."""
+
+    dispose_s: float = 5.0
+    term_s: float = 3.0
+    leftover_s: float = 1.0
+
+
 PATIENCE = Patience()
+RESTART = Farewell()
+LAST = Farewell(dispose_s=0.7, term_s=0.7, leftover_s=0.3)  # the service's end has a limit
 
 
 class ManagedServer(Server):
@@ -109,16 +117,21 @@ class ManagedServer(Server):
         self._background.start(self._run(found, left), name="opencode.server")
 
     async def stop(self) -> None:
-        """End the server, its turns and every command that they started."""
+        """End the server, its turns and every command that they started; again does nothing."""
+        if self._held is None:
+            return
         self._stopping.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(JOB_LIMIT_S):
                 await self._over.wait()
-        await self._end()
+        await self._end(LAST)
         self._down()
-        if self._held is not None:
-            os.close(self._held)
-            self._held = None
+        held, self._held = self._held, None
+        if held is not None:
+            os.close(held)
+
+    def suspect(self) -> None:
+        """Do nothing: the process is watched, and its end is seen at once."""
 
     async def recycle(self) -> bool:
         """End the server and start it anew, with the user's configuration of now; tell whether it came."""
@@ -137,7 +150,7 @@ class ManagedServer(Server):
                 left = None
                 if self._stopping.is_set():
                     return
-                await self._end()
+                await self._end(RESTART)
                 if self._recycling:
                     continue
                 self._down(self.refused)
@@ -203,8 +216,9 @@ class ManagedServer(Server):
         """End what a killed service left behind: never two servers on the same data."""
         kin = process.family(left.process.pid) if left is not None else []
         if left is not None:
-            process.end_group(left.process, TERM_LIMIT_S)
-        ended = process.end([*kin, *process.marked(self._identity.variable)], LEFTOVER_LIMIT_S)
+            process.end_group(left.process, RESTART.term_s)
+        kin += process.marked(self._identity.variable)
+        ended = process.end(kin, RESTART.leftover_s)
         if left is not None or ended:
             log.warning("opencode.cleared", processes=ended + (left is not None))
 
@@ -263,19 +277,20 @@ class ManagedServer(Server):
         process.reap(self._process.pid)
         return self._process.alive
 
-    async def _end(self) -> None:
+    async def _end(self, limits: Farewell) -> None:
         """End the server and its family; every turn is aborted first, if it listens at all."""
         if self._lives and self.state != "down":
             async with Probe(self.address) as probe:
-                await probe.dispose(DISPOSE_LIMIT_S)
+                await probe.dispose(limits.dispose_s)
         ended, self._process = self._process, None
-        await asyncio.to_thread(self._finish, ended)
+        await asyncio.to_thread(self._finish, ended, limits)
 
-    def _finish(self, ended: Process | None) -> None:
+    def _finish(self, ended: Process | None, limits: Farewell) -> None:
         kin = process.family(ended.pid) if ended is not None else []
         if ended is not None:
-            process.end_group(ended, TERM_LIMIT_S)
-        count = process.end([*kin, *process.marked(self._identity.variable)], LEFTOVER_LIMIT_S)
+            process.end_group(ended, limits.term_s)
+        kin += process.marked(self._identity.variable)
+        count = process.end(kin, limits.leftover_s)
         self._folders.record.unlink(missing_ok=True)
         if ended is not None:
             log.info("opencode.ended", pid=ended.pid, leftovers=count)

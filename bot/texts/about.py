@@ -102,6 +102,14 @@ STOP = About(
         en="Stops what runs and keeps what it has so far; what waits runs next. /stop all clears the queue too, after a confirmation. For the starter, maintainers and administrators.",
     ),
 )
+RECYCLE = About(
+    label=Text(zh="强制停止", en="restart OpenCode"),
+    usage=Text(zh="/stop! [yes]", en="/stop! [yes]"),
+    summary=Text(
+        zh="任务怎么也停不下来时重启 OpenCode：所有正在跑的任务被打断，各聊天会收到已有内容；影响其他聊天时先列出来，需确认。外部的 OpenCode 不能重启，只放弃本聊天的任务。管理员可用。",
+        en="Restarts OpenCode when nothing else stops a task: all that runs is interrupted, and each chat gets what there is. Names the other chats' tasks first and asks. An OpenCode that the service did not start is left alone; only this chat's task is given up. For administrators.",
+    ),
+)
 FORCE = About(
     label=Text(zh="插队", en="run now"),
     usage=Text(zh="/force 文字 或 /force n", en="/force text or /force n"),

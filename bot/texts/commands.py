@@ -66,6 +66,33 @@ DROPPED_ALL = Text(
 )
 QUEUE_WAS_EMPTY = Text(zh="队列是空的。", en="The queue was empty.")
 
+RECYCLE_ASKED = Text(
+    zh="⚠️ 重启 OpenCode 会打断其他聊天里的 {count} 个任务：{turns}。它们会收到已有内容，可以 /retry。确认请发 /stop! yes",
+    en="⚠️ Restarting OpenCode interrupts {count} in other chats: {turns}. They get what there is and may /retry. To go ahead send /stop! yes",
+)
+RECYCLE_TURN = Text(zh="#{n} {sender}（{kind}）", en="#{n} {sender} ({kind})")
+RECYCLE_KINDS = {
+    "direct": Text(zh="单聊", en="direct"),
+    "group": Text(zh="群聊", en="group"),
+}
+RECYCLE_MORE = Text(zh="等 {count} 个", en="and {count} more")
+RECYCLED = Text(
+    zh="♻️ OpenCode 已重启，可以继续使用。打断了 {count} 个任务，各聊天已收到说明。",
+    en="♻️ OpenCode was restarted and is ready. {count} interrupted; each chat was told.",
+)
+RECYCLE_FAILED = Text(
+    zh="❌ OpenCode 已结束，但还没有重新起来；服务会继续尝试。/status 查看，原因在服务日志里。E-OC-DOWN",
+    en="❌ OpenCode was ended and has not come up again; the service goes on trying. /status shows it, the log says why. E-OC-DOWN",
+)
+NOT_OURS = Text(
+    zh="⚠️ 这个 OpenCode 不是由本服务启动的，不能重启它；请在它运行的地方重启。",
+    en="⚠️ This OpenCode was not started by the service, which cannot restart it; restart it where it runs.",
+)
+LEFT = Text(
+    zh="⛔ 已再次请求停止 #{n}，几秒后不再等它；下一条消息会先确认它已停下。",
+    en="⛔ #{n} was asked to stop once more and is not waited for longer than some seconds; the next message makes sure first that it has stopped.",
+)
+
 FORCED_TURN = Text(zh="⏩ #{n} 排到最前，马上执行。", en="⏩ #{n} is first and runs now.")
 FORCED_AFTER = Text(
     zh="⏩ #{n} 排到最前；#{running} 停下后马上执行。",

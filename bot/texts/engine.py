@@ -15,6 +15,10 @@ QUEUED = Text(
     zh="📥 已排队 #{n}（第 {position} 位，正在跑：{running} {age}）· /force {n} 立即执行 · /drop {n} 取消",
     en="📥 Queued as #{n} (position {position}; running: {running} {age}) · /force {n} to run it now · /drop {n} to cancel",
 )
+RESTARTING = Text(
+    zh="📥 已排队 #{n}：服务正在重启，恢复后自动执行。",
+    en="📥 Queued as #{n}: the service is restarting and runs it as soon as it is back.",
+)
 BUSY = Text(
     zh="⏳ 正在跑：{running} {age}，这条消息没有执行。请稍后重发，或 /force 文字 立即执行，/stop 停止。E-BUSY",
     en="⏳ Running: {running} {age}. This message was not run. Send it again later, /force text to run it now, or /stop. E-BUSY",
@@ -82,6 +86,10 @@ UNKNOWN_DELIVERY = Text(
     zh="📭 #{n} 的结果已生成，但不确定你是否收到。发 /result {n} 重新领取。E-SEND-UNKNOWN",
     en="📭 #{n} is answered, but it is not certain that you got it. /result {n} shows it again. E-SEND-UNKNOWN",
 )
+FAILED_DELIVERY = Text(
+    zh="📪 #{n} 的结果已生成，但没能送达。发 /result {n} 领取。E-SEND-FAILED",
+    en="📪 #{n} is answered, but it could not be delivered. /result {n} shows it. E-SEND-FAILED",
+)
 OPENCODE_DOWN = Text(
     zh="OpenCode 暂时连不上。你的消息已保存为 #{n}，恢复后自动执行。E-OC-DOWN",
     en="OpenCode cannot be reached. Your message is kept as #{n} and runs as soon as it is back. E-OC-DOWN",
@@ -96,8 +104,12 @@ RESUMED = Text(
 DROPPED = Text(zh="🗑 #{n} 已取消，没有执行。", en="🗑 #{n} was cancelled and not run.")
 STOPPING = Text(zh="⛔ 正在停止……", en="⛔ Stopping …")
 WILL_NOT_STOP = Text(
-    zh="⛔ 已请求停止，但 OpenCode 20 秒后仍在执行；它一停下就会告诉你。E-STOP",
-    en="⛔ A stop was asked for, but OpenCode still runs after 20 s; you will be told as soon as it has stopped. E-STOP",
+    zh="⛔ 已请求停止，但 OpenCode 20 秒后仍在执行；它一停下就会告诉你。管理员可用 /stop! 强制停止。E-STOP",
+    en="⛔ A stop was asked for, but OpenCode still runs after 20 s; you will be told as soon as it has stopped. An administrator may force it with /stop! E-STOP",
+)
+STILL_BUSY = Text(
+    zh="⏳ 这个会话里上一个任务还没停下，正在再次停止它；停下后马上执行 #{n}。/stop 放弃，管理员可用 /stop! 强制停止。E-STOP",
+    en="⏳ An earlier task of this session is still at work and is being stopped once more; #{n} runs right after. /stop gives it up, an administrator may force it with /stop! E-STOP",
 )
 SWALLOWED = Text(
     zh="OpenCode 没有处理 #{n}，已重新提交一次。",
@@ -121,6 +133,10 @@ ENDS = {
     "restart": Text(
         zh="🔄 被服务重启打断。/retry {n} 重新执行",
         en="🔄 Interrupted by a restart of the service. /retry {n} runs it again",
+    ),
+    "recycle": Text(
+        zh="🔄 {by} 重启了 OpenCode，任务被打断；已有内容保留。/retry {n} 重新执行",
+        en="🔄 Interrupted: {by} restarted OpenCode; what there was is kept. /retry {n} runs it again",
     ),
 }
 INTERNAL = Text(

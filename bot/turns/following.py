@@ -1,5 +1,6 @@
 """Follow a turn from its prompt to its verdict: events first, reading where they fail."""
 
+import asyncio
 from dataclasses import dataclass
 
 import structlog
@@ -21,7 +22,7 @@ from bot.summary import after_gap, catch_up, fold
 from bot.texts import engine as texts
 from bot.turns.parts import Parts
 from bot.turns.progress import Progress
-from bot.turns.reading import Reader
+from bot.turns.reading import Reader, is_trouble
 from bot.turns.running import Halt, Running
 from bot.verdict import Over, Settling, Swallowed, Verdict
 from store.crashpoints import crashpoint
@@ -31,11 +32,14 @@ log = structlog.get_logger()
 TICK_S = 0.5
 SOON_MS = 500  # between two looks while an end is near
 POLL_MS = 1_500  # between two looks without events
-QUIET_MS = 15_000  # without an event for so long: look
+QUIET_MS = 12_000  # without an event for so long: look; a lost idle is found within 15 s
 RETRY_MS = 2_000  # after a look that failed
 STOP_LIMIT_MS = 20_000  # a server that has not stopped by then is reported
+LEFT_LIMIT_MS = 5_000  # for the last try to stop what nobody wants to wait for
+LEAST_MS = 1_000  # that a call has, however late it is
 GIVE_UP_MS = 60_000  # and one that has not by then is not waited for any longer
 QUESTION_RESERVE_MS = 60_000  # so long before the time limit open questions are answered for people
+MOVED_MS = 5_000  # so long after a decision it is looked whether the turn went on
 WARN_AT = 0.8  # of the time limit
 BATCH = 200  # events folded between two looks at the clock
 
@@ -50,13 +54,29 @@ class Pulse:
     abort_at: int = 0  # no abort before
     aborted: bool = False  # the server has answered our abort
     absent: bool = False  # our abort found nobody
+    left: bool = False  # the last try to stop it was begun
+    decided_at: int = 0  # when somebody last decided an ask
 
     def want(self, at: int) -> None:
         """Look no later than ``at``."""
         self.wanted_at = at if self.wanted_at is None else min(self.wanted_at, at)
 
+    def looking(self, now: int) -> None:
+        """Take in that a look begins; one that is due some time after a decision still stands."""
+        self.looked_at, self.wanted_at = now, None
+        if now < self.decided_at + MOVED_MS:
+            self.want(self.decided_at + MOVED_MS)
+
+    def _not_ahead_of(self, now: int) -> None:
+        """Forget times that lie ahead: the clock was set back, and nobody waits until it is there."""
+        self.heard_at, self.looked_at = min(self.heard_at, now), min(self.looked_at, now)
+        self.abort_at = min(self.abort_at, now + RETRY_MS)
+        if self.wanted_at is not None:
+            self.wanted_at = min(self.wanted_at, now + MOVED_MS)
+
     def due(self, now: int, rhythm: int) -> bool:
         """Tell whether it is time: something asks for it, or it has been quiet for long."""
+        self._not_ahead_of(now)
         wanted = self.wanted_at is not None and now >= self.wanted_at
         return wanted or now - max(self.heard_at, self.looked_at) >= rhythm
 
@@ -65,6 +85,7 @@ class Follower:
     """Follows one turn at a time per session; holds nothing between two turns."""
 
     def __init__(self, parts: Parts, progress: Progress) -> None:
+        self._server = parts.server
         self._client = parts.client
         self._feed = parts.feed
         self._asks = parts.asks
@@ -81,8 +102,9 @@ class Follower:
         while True:
             await self._take(running, following, pulse)
             self._limits(running)
+            self._decisions(running, pulse)
             await self._halt(running, pulse)
-            if pulse.due(self._clock(), self._rhythm()):
+            if not pulse.absent and pulse.due(self._clock(), self._rhythm()):
                 verdict = await self._look(running, following, pulse)
                 if isinstance(verdict, Over | Swallowed):
                     return verdict
@@ -139,48 +161,81 @@ class Follower:
         elif now >= running.started_at + WARN_AT * (running.deadline - running.started_at):
             self._progress.nearly_out_of_time(running)
 
+    def _decisions(self, running: Running, pulse: Pulse) -> None:
+        """See to it that a turn goes on after a decision, also where no event says so."""
+        decided_at = self._asks.decided_at(running.record.n)
+        if decided_at > pulse.decided_at:
+            pulse.decided_at = decided_at
+            pulse.want(decided_at + MOVED_MS)
+
     async def _halt(self, running: Running, pulse: Pulse) -> None:
-        """Abort once a halt is wished for; the reply of the abort comes after its clean-up."""
+        """Abort once a halt is wished for. That the server took it proves nothing: a look does."""
         halt = running.halt
         if halt is None:
             return
         now = self._clock()
-        note = texts.WILL_NOT_STOP if now - halt.at > STOP_LIMIT_MS else texts.STOPPING
+        lasts_ms = now - halt.at
+        if lasts_ms > STOP_LIMIT_MS and not running.stuck:
+            running.stuck = True
+            log.warning("abort.unconfirmed", why=halt.why, ms=lasts_ms, taken=pulse.aborted)
+        note = texts.WILL_NOT_STOP if running.stuck else texts.STOPPING
         running.note = note.say(running.language)
-        if pulse.aborted or now < pulse.abort_at:
-            return
-        self._progress.show(running)
+        if running.left and not pulse.left:
+            pulse.left, pulse.aborted, pulse.abort_at = True, False, now
+        if not pulse.aborted and now >= pulse.abort_at:
+            self._progress.show(running)
+            await self._abort(running, halt, pulse)
+
+    async def _abort(self, running: Running, halt: Halt, pulse: Pulse) -> None:
+        """Ask the server to stop; its reply comes after its clean-up."""
         try:
-            await self._client.abort(running.record.session)
-        except PeerError as exc:
+            if halt.why != "recycle":  # else the server ends, and what runs with it
+                async with asyncio.timeout(self._patience_s(running)):
+                    await self._client.abort(running.record.session)
+        except (PeerError, TimeoutError) as exc:
             log.warning("abort.failed", error=repr(exc))
-            pulse.absent = isinstance(exc, OpenCodeUnavailable) and not exc.sent
-            pulse.abort_at = now + RETRY_MS
+            gone = isinstance(exc, OpenCodeUnavailable) and not exc.sent
+            pulse.absent = gone or running.left
+            pulse.abort_at = self._clock() + RETRY_MS
             return
         pulse.aborted = True
-        pulse.want(now)
+        pulse.want(self._clock())
         await self._asks.clear(running.record)
+
+    def _patience_s(self, running: Running) -> float | None:
+        """Return how long a call may take: a server that hangs must not hold a halt's reports up."""
+        halt = running.halt
+        if halt is None:
+            return None
+        limit_ms = GIVE_UP_MS if running.stuck else STOP_LIMIT_MS
+        left_ms = halt.at + limit_ms - self._clock()
+        return max(LEAST_MS, LEFT_LIMIT_MS if running.left else left_ms) / 1000
 
     def _hopeless(self, running: Running, pulse: Pulse) -> bool:
         """Tell whether a halt has waited long enough for OpenCode's word, or will not get it."""
         halt = running.halt
         if halt is None:
             return False
-        return pulse.absent or self._clock() - halt.at > GIVE_UP_MS
+        return pulse.absent or pulse.left or self._clock() - halt.at > GIVE_UP_MS
 
     async def _look(self, running: Running, following: Following, pulse: Pulse) -> Verdict | None:
-        now = pulse.looked_at = self._clock()
-        pulse.wanted_at = None
+        now = self._clock()
+        pulse.looking(now)
+        if running.halt is None and not self._server.usable:
+            self._unread(running, pulse)
+            return None
         try:
-            verdict, messages = await self._reader.read(running)
-            if not isinstance(verdict, Over | Swallowed):
-                await self._reconcile(running, following)
+            async with asyncio.timeout(self._patience_s(running)):
+                verdict, messages = await self._reader.read(running)
+                if not isinstance(verdict, Over | Swallowed):
+                    await self._reconcile(running, following)
         except SessionGone:
             raise
-        except PeerError as exc:
+        except (PeerError, TimeoutError) as exc:
             log.info("opencode.unreachable", error=str(exc))
-            running.note = texts.OPENCODE_LOST.say(running.language, n=running.record.n)
-            pulse.want(now + RETRY_MS)
+            if isinstance(exc, PeerError) and is_trouble(exc):
+                self._server.suspect()
+            self._unread(running, pulse)
             return None
         if running.halt is None:
             running.note = ""
@@ -188,6 +243,11 @@ class Follower:
         if isinstance(verdict, Settling) or pulse.aborted:
             pulse.want(self._clock() + SOON_MS)
         return verdict
+
+    def _unread(self, running: Running, pulse: Pulse) -> None:
+        """Look again later: while the server is away nobody asks it but who looks after it."""
+        running.note = texts.OPENCODE_LOST.say(running.language, n=running.record.n)
+        pulse.want(self._clock() + RETRY_MS)
 
     async def _reconcile(self, running: Running, following: Following) -> None:
         """Find asks that no event told of, sub-agents' included."""

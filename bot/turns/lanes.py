@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import structlog
 
 from bot.background import Background, restart_delays
 from bot.clock import Clock
-from bot.errors import TurnLost
+from bot.errors import StoreError, TurnLost
 from bot.messages import Answer, Replies, ReplyStream
 from bot.texts import engine as texts
 from bot.turns.run import Runner
@@ -25,6 +25,8 @@ log = structlog.get_logger()
 LOOK_AGAIN_MS = 60_000  # at least so long to find out what became of a resumed turn
 STOP_WAIT_S = 2.5
 FLUSH_S = 0.5
+CLOSE_TICK_S = 0.05  # between two looks at what still runs at the end
+INTERRUPT_S = 2.0  # for turns to say their last words, once they are interrupted
 RENEW_S = 5.0  # a third of a lease
 
 
@@ -59,6 +61,21 @@ class Turns:
     def ended(self) -> Counter[str]:
         """How many turns ended since the start, by outcome."""
         return self._runner.ended
+
+    @property
+    def closing(self) -> bool:
+        """Whether no further turn starts: what comes now waits for the next start."""
+        return self._closing
+
+    @property
+    def stuck(self) -> int:
+        """How many turns run on although they were asked to end long ago."""
+        return sum(running.stuck for running in self._running.values())
+
+    @property
+    def lanes(self) -> set[str]:
+        """The chats that have a lane."""
+        return set(self._lanes)
 
     def all_running(self) -> list[Running]:
         """Return what runs now, oldest first."""
@@ -121,6 +138,25 @@ class Turns:
                 await running.over.wait()
         return Stopped(running.record.n, running.over.is_set())
 
+    async def leave(self, chat: str, *, by: str) -> Stopped | None:
+        """End the running turn after one more try, with OpenCode's word or without.
+
+        Without it the session is in doubt: the next turn stops it before anything else.
+        """
+        if (running := self._running.get(chat)) is not None:
+            running.left = True
+        return await self.stop(chat, by=by)
+
+    def interrupt(self, *, by: str) -> list[Running]:
+        """End every turn that OpenCode may have: it is about to be started anew.
+
+        Those that it does not have yet wait for it, and run then.
+        """
+        prompted = self._prompted()
+        for running in prompted:
+            running.ask_to_end(Halt("recycle", by, self._clock()))
+        return prompted
+
     async def drop(self, turn: TurnRecord, *, by: str) -> bool:
         """Take a turn out of its queue, and finish its bubble; False when it does not wait."""
         dropped = await self._store.turns.drop(turn.n, by, self._clock())
@@ -177,33 +213,49 @@ class Turns:
         for running, text in grown:
             running.kept = text
 
-    async def close(self, *, grace_s: float, interrupt: bool) -> None:
+    async def close(
+        self, *, grace_s: float, interrupt: bool, hurry: asyncio.Event | None = None
+    ) -> None:
         """Start no further turn; give running ones their grace; then interrupt or leave them.
 
         ``interrupt``: the server goes down with us, so what still runs ends as interrupted.
         Otherwise it stays as it is in the store and is attached to again at the next start,
-        as a turn does that OpenCode has not got yet.
+        as a turn does that OpenCode has not got yet. ``hurry``: set to cut the grace short.
         """
         self._closing = True
         crashpoint("C25")
-        await self._wait_for_prompted(grace_s)
+        await self._wait_for(self._at_work, grace_s, hurry or asyncio.Event())
         if interrupt:
-            for running in self._prompted():
-                running.ask_to_end(Halt("restart", "", self._clock()))
-            await self._wait_for_prompted(grace_s)
+            await self._wait_for(self._interrupted, INTERRUPT_S, asyncio.Event())
         crashpoint("C25")
-        await self.flush_once()
-        left = sum(not running.over.is_set() for running in self._running.values())
-        log.info("turns.drained", left=left)
+        with contextlib.suppress(StoreError):  # OpenCode has the text, or we have had it
+            await self.flush_once()
+        log.info("turns.drained", left=len(self._running))
+
+    def _at_work(self) -> list[Running]:
+        """Return what gets on: OpenCode has it, or is about to get it."""
+        return [each for each in self._running.values() if each.prompted or not each.note]
+
+    def _interrupted(self) -> list[Running]:
+        """Wish for the end of all that OpenCode has by now, and return it."""
+        prompted = self._prompted()
+        for running in prompted:
+            running.ask_to_end(Halt("restart", "", self._clock()))
+        return prompted
 
     def _prompted(self) -> list[Running]:
         return [running for running in self.all_running() if running.prompted]
 
-    async def _wait_for_prompted(self, limit_s: float) -> None:
+    async def _wait_for(
+        self, still: Callable[[], list[Running]], limit_s: float, hurry: asyncio.Event
+    ) -> None:
+        """Wait until nothing is left of what changes while we wait."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
-                for running in self._prompted():
-                    await running.over.wait()
+                while still() and not hurry.is_set():
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(CLOSE_TICK_S):
+                            await hurry.wait()
 
     async def _lane(self, chat: str, failed: Iterator[float] | None = None) -> None:
         """Run what stands in a chat's lane; ``failed``: the pauses after failures so far."""

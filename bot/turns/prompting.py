@@ -52,7 +52,6 @@ class Prompter:
             return True
         if running.halt is not None:
             return False
-        await self._calm(running.record.session)
         if state == "none":
             crashpoint("C08")
             await self._new_id(running)
@@ -88,12 +87,6 @@ class Prompter:
         await self._forget(running, "swallowed")
         log.warning("prompt.swallowed")
         return await self.send(running, recap)
-
-    async def _calm(self, session: str) -> None:
-        """Stop what may still run there for a turn that ended without OpenCode's word."""
-        if await self._store.sessions.doubted(session):
-            await self._client.abort(session)
-            await self._store.sessions.trust(session)
 
     async def _forget(self, running: Running, cause: str) -> None:
         """Give the prompt's id up: the server certainly has no such prompt (any more)."""

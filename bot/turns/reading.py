@@ -1,6 +1,9 @@
 """Read from the server what a turn has come to: the only judge of whether it is over."""
 
+from http import HTTPStatus
+
 from bot.clock import Clock
+from bot.errors import OpenCodeError, PeerError
 from bot.opencode.client import OpenCode
 from bot.opencode.model import Message
 from bot.turns.running import Running
@@ -20,6 +23,11 @@ async def messages_since(client: OpenCode, session: str, prompt: str) -> list[Me
         if len(messages) < limit:
             return []
         limit *= 4
+
+
+def is_trouble(exc: PeerError) -> bool:
+    """Tell whether a failed call speaks of the server as such, not of what was asked for."""
+    return not isinstance(exc, OpenCodeError) or exc.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 class Reader:

@@ -18,11 +18,13 @@ from bot.errors import (
 from bot.opencode.feed import Following
 from bot.sessions import OpenedSession
 from bot.texts import engine as texts
-from bot.turns.ending import Ender, Ending
+from bot.turns.calming import Calmer
+from bot.turns.ending import FINE, Ender, Ending
 from bot.turns.following import Follower, unheard
 from bot.turns.parts import Parts
 from bot.turns.progress import Progress
 from bot.turns.prompting import Prompter
+from bot.turns.reading import is_trouble
 from bot.turns.running import Halt, Running, as_failure
 from bot.turns.silence import Follow, follow_nothing
 from bot.verdict import Over
@@ -69,6 +71,7 @@ class Runner:
     def __init__(
         self,
         parts: Parts,
+        calmer: Calmer,
         prompter: Prompter,
         follower: Follower,
         progress: Progress,
@@ -83,6 +86,7 @@ class Runner:
         self._files = parts.files
         self._clock = parts.clock
         self._follow: Follow = parts.feed.follow if parts.feed is not None else follow_nothing
+        self._calmer = calmer
         self._prompter = prompter
         self._follower = follower
         self._progress = progress
@@ -146,6 +150,8 @@ class Runner:
         """Show that OpenCode is not there, and wait a little before it is tried again."""
         running.resumed = running.prompted
         log.info("opencode.unreachable", error=str(exc))
+        if is_trouble(exc):
+            self._server.suspect()
         running.note = texts.OPENCODE_DOWN.say(running.language, n=running.record.n)
         self._progress.show(running)
         self._look_at_the_clock(running)
@@ -190,6 +196,8 @@ class Runner:
 
     async def _prompt_and_follow(self, running: Running, recap: str) -> Ending:
         with self._follow(running.record.session, running.directory) as following:
+            if not running.prompted and not await self._calmer.calm(running):
+                return _unreached(running)
             if not await self._prompter.send(running, recap):
                 return _unreached(running)
             over = await self._until_over(running, following, recap)
@@ -201,7 +209,16 @@ class Runner:
             tokens=over.tokens,
         )
         await self._asks.clear(running.record)
+        if over.outcome not in FINE and not running.unheard:
+            await self._no_ghosts(running)
         return _ended(running, over)
+
+    async def _no_ghosts(self, running: Running) -> None:
+        """End what the server still lists for a turn that broke off; the next turn tries it, too."""
+        try:
+            await self._asks.sweep(running.record.session, running.directory)
+        except PeerError as exc:
+            log.info("opencode.unreachable", error=str(exc))
 
     async def _until_over(self, running: Running, following: Following, recap: str) -> Over:
         while True:

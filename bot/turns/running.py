@@ -12,7 +12,7 @@ from bot.summary import Summary, begin
 from bot.texts import Language, Text
 from store.records import ChatRecord, TurnRecord
 
-Why = Literal["stop", "force", "timeout", "steps", "restart"]
+Why = Literal["stop", "force", "timeout", "steps", "restart", "recycle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ class Running:
     busy_at: int = 0  # when a look last found the session at work
     uncalled: OpenCodeUnavailable | None = None  # why that call certainly never began
     halt: Halt | None = None
+    left: bool = False  # somebody does not want to wait for OpenCode's word
+    stuck: bool = False  # it was asked to end, and is still at work long after
     halted: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     asks: list[Pending] = field(default_factory=list)

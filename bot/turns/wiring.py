@@ -3,6 +3,7 @@
 from bot.background import Background
 from bot.messages import Replies
 from bot.opencode.ids import MessageIds
+from bot.turns.calming import Calmer
 from bot.turns.ending import Ender
 from bot.turns.following import Follower
 from bot.turns.lanes import Turns
@@ -18,6 +19,7 @@ def build_turns(
     """Return the lanes with everything below them."""
     progress = Progress(parts)
     prompter = Prompter(parts, ids, background)
-    runner = Runner(parts, prompter, Follower(parts, progress), progress, Ender(parts))
+    calmer, follower = Calmer(parts, progress), Follower(parts, progress)
+    runner = Runner(parts, calmer, prompter, follower, progress, Ender(parts))
     limit_ms = round(parts.settings.turn.timeout * 1000)
     return Turns(parts.store, runner, outlets, background, parts.clock, limit_ms=limit_ms)

@@ -227,14 +227,17 @@ class FakeOpenCode:
         self._runs[session] = (run, task)
         return task
 
+    def answer_to(self, _message):
+        """Return the actions that answer a prompt: the next script."""
+        return self._scripts.popleft() if self._scripts else (say("OK"),)
+
     async def _loop(self, run, message):
         """Answer prompts until there is none: those that came meanwhile together, as one."""
         rested = False
         try:
             while message is not None:
                 run.prompt, run.next_prompt = message, None
-                actions = self._scripts.popleft() if self._scripts else (say("OK"),)
-                rested = await run.turn(actions)
+                rested = await run.turn(self.answer_to(message))
                 message = run.next_prompt
         except asyncio.CancelledError:
             if not run.killed:

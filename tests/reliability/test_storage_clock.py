@@ -10,7 +10,7 @@ from bot.sandbox.script import say as answer
 from bot.sandbox.timing import Timing
 from tests.fakes.edge import until
 from tests.fakes.opencode_turns import ask, say
-from tests.fault_fixtures import CHAT, answer_of, prompted
+from tests.fault_fixtures import CHAT, LOOK, answer_of, called, prompted
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -125,3 +125,18 @@ async def test_s8_prompts_whose_ids_are_ahead_of_the_servers_clock_run_once(make
     talk = await bot.wecom.say("zhangsan", "please run!")
     assert "done" in await answer_of(talk)
     assert len(opencode.model.asked("please run!")) == 1
+
+
+@pytest.mark.parametrize("leap", [-HOUR_MS, -10 * MINUTE_MS])
+async def test_s8_without_events_a_turn_is_followed_on_through_a_leap_back(
+    make_faked, fake, clock, leap
+):
+    bot = await make_faked(OPENCODE_FOLLOW="poll")
+    go = asyncio.Event()
+    fake.script(say("begun", go, " and done"))
+    talk = await bot.wecom.say("zhangsan", "run me")
+    await called(fake, LOOK, 2)
+    clock.leap(leap)
+    share_the_clock(bot.wecom, clock)
+    go.set()
+    assert "begun and done" in await answer_of(talk)

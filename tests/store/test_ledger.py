@@ -141,7 +141,7 @@ class Shared:
 
 async def test_where_others_may_live_a_turn_is_taken_up_only_after_its_lease(store):
     await held(store)
-    store.turns._database = Shared(store.database)  # noqa: SLF001 - no such driver exists yet
+    store.turns._database = Shared(store.database)
     await store.database.write(Statement(SLEEPER, 60_000))
     assert await store.turns.take_up(CHAT) is None
     await store.database.write(Statement(SLEEPER, -1))

@@ -1,0 +1,122 @@
+"""O7: OpenCode fails at everything, or its disk is full: people are told, and it is not stormed."""
+
+import ctypes
+import os
+
+import pytest
+
+from bot.sandbox.script import say
+from tests.fakes.opencode_turns import hang
+from tests.fakes.opencode_turns import say as fake_say
+from tests.fault_fixtures import brought, called, prompted
+
+pytest_plugins = ["tests.reliability.opencode_managed"]
+
+EVERYTHING = ""  # each path ends so
+FOR_EVER = 100_000
+PEOPLE = ("zhangsan", "lisi", "wangwu")
+PROBE = "GET /global/health"
+
+
+def others(fake):
+    """Return the calls that are no probe and no subscription."""
+    return [call for call in fake.calls if call not in (PROBE, "GET /global/event")]
+
+
+def healed(fake):
+    fake._faults.clear()
+
+
+@pytest.mark.parametrize("kind", ["error", "proxy"])
+async def test_o7_while_everything_fails_one_probe_asks_for_all_turns(faked, fake, kind):
+    fake.script(fake_say("So far"), hang())
+    fake.script(fake_say("So far"), hang())
+    running = [await faked.wecom.say(who, "hello") for who in PEOPLE[:2]]
+    for talk in running:
+        await talk.shows("So far")
+    fake.fault(EVERYTHING, kind, times=FOR_EVER)
+    fake.cut_events()
+    waiting = await faked.wecom.say(PEOPLE[2], "hello")
+    await waiting.shows("E-OC-DOWN")
+    for talk in running:
+        await talk.shows("#")
+    await called(fake, PROBE, fake.calls.count_of(PROBE) + 3)
+    before = len(others(fake))
+    await called(fake, PROBE, fake.calls.count_of(PROBE) + 20)
+    assert len(others(fake)) == before
+    assert faked.service.services.server.usable is False
+    healed(fake)
+    assert "OK" in await waiting.done()
+    assert len(fake.prompts) == 3
+
+
+async def test_o7_prompts_that_fail_are_told_after_three_tries_and_the_session_is_kept(faked, fake):
+    fake.fault("/prompt_async", "error", times=FOR_EVER)
+    text = await (await faked.wecom.say("zhangsan", "hello")).done()
+    assert "❌" in text
+    assert "/retry 1" in text
+    assert fake.calls.count_of("/prompt_async") == 3
+    healed(fake)
+    await brought(faked, 1)
+    assert "OK" in await (await faked.wecom.say("zhangsan", "/retry 1")).done()
+
+
+async def test_o7_a_turn_at_work_outlives_a_while_in_which_everything_fails(faked, fake, clock):
+    fake.script(fake_say("Before"), hang())
+    talk = await faked.wecom.say("zhangsan", "hello")
+    await talk.shows("Before")
+    fake.fault(EVERYTHING, "error", times=FOR_EVER)
+    fake.cut_events()
+    await called(fake, PROBE, fake.calls.count_of(PROBE) + 3)
+    healed(fake)
+    await prompted(fake, 1)
+    await called(fake, "/session/status", fake.calls.count_of("/session/status") + 1)
+    clock.leap(2_000)
+    await faked.wecom.say("zhangsan", "/stop")
+    text = await talk.done()
+    assert "⛔" in text
+    assert "Before" in text
+
+
+@pytest.mark.opencode
+async def test_o7_a_full_disk_of_opencode_is_told_and_over_when_there_is_space(
+    small_disk, make_bot, home_model
+):
+    bot = await make_bot()
+    assert await bot.service.services.server.wait_ready(60)
+    home_model.script("before", say("There is space."))
+    assert "There is space." in await (await bot.wecom.say("zhangsan", "before")).done(60)
+    await brought(bot, 1)
+    filler = small_disk / "filler"
+    fill(filler)
+    home_model.script("while", say("No space."))
+    text = await (await bot.wecom.say("zhangsan", "while it is full")).done(120)
+    assert "/retry 2" in text
+    filler.unlink()
+    await brought(bot, 2)
+    home_model.script("after", say("There is space again."))
+    text = await (await bot.wecom.say("zhangsan", "after that")).done(120)
+    assert "There is space again." in text
+    await bot.stop()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of its own for the server's data."""
+    folder = tmp_path / "data/opencode"
+    folder.mkdir(parents=True)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"tmpfs", bytes(folder), b"tmpfs", 0, b"size=96m,mode=700") != 0:
+        pytest.skip(f"no small disk can be mounted here: {os.strerror(ctypes.get_errno())}")
+    yield folder
+    libc.umount2(bytes(folder), 2)
+
+
+def fill(file):
+    """Use up all the space that there is."""
+    with file.open("wb", buffering=0) as sink:
+        try:
+            while sink.write(b"\0" * 65_536):
+                pass
+        except OSError:
+            return
