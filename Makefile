@@ -7,7 +7,7 @@ DEV_READY := $(VENV)/.dev-ready
 LAB_READY := $(VENV)/.lab-ready
 OPENCODE_READY := .runtime/.ready
 
-.PHONY: run test check bench clean lock opencode
+.PHONY: run test check bench drill record fuzz soak clean lock opencode
 
 run: $(RUN_READY) $(OPENCODE_READY)  ## start the service, or the sandbox when nothing is configured
 	$(BIN)/python -m bot $(if $(MODEL),--model $(MODEL))
@@ -24,13 +24,25 @@ check: $(DEV_READY)  ## format, lint, types, import contracts
 bench: $(DEV_READY) $(OPENCODE_READY)  ## the benchmarks, side by side in one run
 	$(BIN)/python -m tests.bench
 
+drill: $(DEV_READY) $(OPENCODE_READY)  ## kill the service at every point, cut its power, judge what peers saw
+	$(BIN)/python -m tests.drill $(ARGS)
+
+record: $(DEV_READY) $(OPENCODE_READY)  ## record the real OpenCode anew for the tests that read it
+	$(BIN)/python -m tests.record
+
+soak: $(LAB_READY) $(OPENCODE_READY)  ## half an hour under load: memory, descriptors and times must stay flat
+	$(BIN)/python -m tests.soak $(ARGS)
+
+fuzz: $(LAB_READY)  ## hostile bytes for ten minutes, guided by what they reach
+	$(BIN)/python -m tests.fuzz $(TARGETS)
+
 lock:  ## renew the locked dependencies after a change in pyproject.toml (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra dev pyproject.toml -o requirements-dev.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra dev --extra lab pyproject.toml -c requirements-dev.lock -o requirements-lab.lock
 
 clean:  ## remove what these targets made; data/ and config/bot.toml stay
-	rm -rf $(VENV) .runtime .peers build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
+	rm -rf $(VENV) .runtime .peers build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov .fuzz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

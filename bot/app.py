@@ -5,6 +5,8 @@ import contextlib
 import logging
 import os
 import signal
+import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -17,10 +19,13 @@ from bot.assembly import Assembly, Options, Service
 from bot.clock import Clock, now_ms
 from bot.errors import StartError
 from bot.upkeep import Upkeep
+from bot.watchdogs import Watchdogs
 from config.logs import set_up
 from config.settings import Settings
 from config.version import VERSION
 from handlers import viewer
+from handlers.admin import Admin
+from handlers.guard import Guard
 from handlers.health import Health
 from handlers.wecom.timing import Timing
 from store.crashpoints import arm
@@ -29,7 +34,15 @@ __all__ = ["Service", "check_end", "opened", "serve", "told_to_end"]
 
 log = structlog.get_logger()
 
-LINGER_S = 1.5  # after the last turn: WeCom polls about once a second and should see its last words
+NOTICE_S = (
+    1.0  # between "not ready" and the last new connection: who sends us people looks so often
+)
+LINGER_S = 1.0  # after the last turn: WeCom polls about once a second and should see its last words
+REQUESTS_S = 5.0  # for requests that are being answered
+CLOSE_S = 1.5  # for all that is closed after them
+REST_S = 5.0  # of the whole end, beside the grace of the turns
+LOOK_S = 0.02
+BACKLOG = 512  # connections that wait to be taken: WeCom comes in bursts
 MAX_BODY_BYTES = 1024 * 1024
 
 Extra = Callable[[web.Application, Service], None]
@@ -44,9 +57,28 @@ def serve(settings: Settings, file: Path | None = None, *, level: str = "info") 
 
 async def _serve(settings: Settings, file: Path | None, hide: Callable[[str], None]) -> None:
     ended = told_to_end()
-    async with opened(settings, file=file, hide=hide, ended=ended) as service:
+    async with opened(settings, file=file, hide=hide, ended=ended, notice_s=NOTICE_S) as service:
         await ended.wait()
+        limit = Limit(settings.turn.grace + REST_S)
     check_end(service)
+    limit.exit_code = 0  # all is closed: whatever holds the process up now does not matter
+
+
+class Limit:
+    """The last resort: a process that has not ended by itself in time is ended.
+
+    What is on the disk is whole then, as after a kill, and is taken up by the next start.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self.exit_code = 1
+        timer = threading.Timer(limit_s, self._reached)
+        timer.daemon = True
+        timer.start()
+
+    def _reached(self) -> None:  # pragma: no cover - whoever gets here writes no coverage any more
+        log.error("service.overdue")
+        os._exit(self.exit_code)
 
 
 def check_end(service: Service) -> None:
@@ -55,12 +87,24 @@ def check_end(service: Service) -> None:
         raise StartError(f"ended by a fault: {service.failure!r}") from service.failure
 
 
-def told_to_end() -> asyncio.Event:
+class Ended(asyncio.Event):
+    """Set when the service is to end. ``hurry``: told once more, it gives nobody time any more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hurry = asyncio.Event()
+
+    def tell(self) -> None:
+        """Tell the service to end."""
+        (self.hurry if self.is_set() else self).set()
+
+
+def told_to_end() -> Ended:
     """Return an event that is set when the process is told to end, while it still starts, too."""
-    ended = asyncio.Event()
+    ended = Ended()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
+        loop.add_signal_handler(number, ended.tell)
     return ended
 
 
@@ -73,19 +117,26 @@ async def opened(
     hide: Callable[[str], None] = lambda _: None,
     timing: Timing | None = None,
     clock: Clock = now_ms,
-    ended: asyncio.Event | None = None,
+    ended: Ended | None = None,
+    notice_s: float = 0.0,
 ) -> AsyncIterator[Service]:
     """Open the whole service: callbacks right after the store, OpenCode in the background.
 
     ``file`` is where the settings came from, ``extra`` adds routes (the sandbox's), ``hide``
-    takes a secret that the log must never show, ``ended`` is set to end it. Raises StartError.
+    takes a secret that the log must never show, ``ended`` is set to end it, ``notice_s`` is how
+    long it says that it is not ready before it takes no connection any more. Raises StartError.
     """
+    ended = ended or Ended()
     async with contextlib.AsyncExitStack() as stack:
-        options = Options(clock, file, hide, timing, ended or asyncio.Event())
+        options = Options(clock, file, hide, timing, ended)
         service = await Assembly(stack, settings, options).build()
-        await _listen(stack, _application(service, extra), service)
-        stack.push_async_callback(_drain, service)
+        leaving = Leaving(service, ended.hurry, notice_s)
+        edge = service.edge
+        watchdogs = Watchdogs(service.services, edge.close_leaked if edge else None)
+        await _listen(stack, _application(service, watchdogs, extra), leaving)
+        stack.push_async_callback(leaving.drain)
         await _recover(service)
+        service.background.keep(watchdogs.run, name="watchdogs")
         for warning in settings.warnings():
             log.warning("service.warned", warning=warning)
         public = settings.server.public_url or service.url
@@ -96,48 +147,63 @@ async def opened(
         log.info("service.stopping")
 
 
-def _application(service: Service, extra: Extra | None) -> web.Application:
+def _application(service: Service, watchdogs: Watchdogs, extra: Extra | None) -> web.Application:
     services = service.services
     app = web.Application(client_max_size=MAX_BODY_BYTES)
+    guard = Guard(service.admin_token)
     health = Health(
         services,
         callbacks=lambda: service.edge.counts if service.edge else {},
         platforms=service.platforms,
         closing=lambda: service.closing,
-        token=service.admin_token,
+        guard=guard,
+        watchdogs=watchdogs,
     )
     app.add_routes(health.routes)
+    app.add_routes(Admin(services, guard, service.bring).routes)
     if service.edge is not None:
         app.add_routes(service.edge.routes)
     live = services.turns.live
     app.add_routes(
-        viewer.routes(services.files, services.links, services.store, live, health.is_admin)
+        viewer.routes(services.files, services.links, services.store, live, guard.is_admin)
     )
     if extra is not None:
         extra(app, service)
+
+    async def part(_: web.Request, response: web.StreamResponse) -> None:
+        if service.closing:  # whoever reuses a connection that is about to be closed is cut off
+            response.force_close()
+            response.headers["Connection"] = "close"
+
+    app.on_response_prepare.append(part)
     return app
 
 
-async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, service: Service) -> None:
+async def _listen(
+    stack: contextlib.AsyncExitStack, app: web.Application, leaving: "Leaving"
+) -> None:
+    service = leaving.service
     host, port = service.settings.server.host, service.settings.server.port
     runner = web.AppRunner(
         app,
         access_log=None,
         handle_signals=False,
-        shutdown_timeout=5.0,
+        shutdown_timeout=REQUESTS_S,
         lingering_time=2.0,
         logger=_request_log(),
     )
     await runner.setup()
-    stack.push_async_callback(runner.cleanup)
+    stack.push_async_callback(leaving.hang_up, runner)
+    assert runner.server is not None, "the runner is set up"
+    loop = asyncio.get_running_loop()
     try:
-        await web.TCPSite(runner, host, port).start()
+        leaving.door = await loop.create_server(runner.server, host, port, backlog=BACKLOG)
     except OSError as exc:
         raise StartError(
             f"cannot listen on {host}:{port} ({exc.strerror}). "
             "End what uses it, or set another BOT_PORT or BOT_HOST."
         ) from exc
-    bound_host, bound_port = runner.addresses[0][:2]
+    bound_host, bound_port = leaving.door.sockets[0].getsockname()[:2]
     service.url = f"http://{bound_host}:{bound_port}"
 
 
@@ -159,25 +225,92 @@ def _is_fault(record: logging.LogRecord) -> bool:
 async def _recover(service: Service) -> None:
     """Take up what the last run left: unfinished turns, and answers on their way."""
     services, background = service.services, service.background
-    for delivery in await services.store.deliveries.doubtful():
-        log.warning("delivery.unknown", delivery=delivery.id, turn=delivery.turn)
     if service.edge is not None:  # else nobody could be answered: all stays as it is
+        await service.edge.recover()
         await services.turns.recover()
-        for delivery in await services.store.deliveries.all_waiting():
-            background.start(
-                service.edge.replies.deliver(delivery.id), name=f"delivery {delivery.id}"
-            )
     upkeep = Upkeep(services)
     background.keep(services.turns.flush, name="flush of running answers")
     background.keep(upkeep.expire_asks, name="expiry of asks")
     background.keep(upkeep.retain, name="retention")
 
 
-async def _drain(service: Service) -> None:
-    """Let running turns end while callbacks are still answered, so that their words are seen."""
-    service.closing = True
-    turns, server = service.services.turns, service.services.server
-    waited = len(turns) > 0
-    await turns.close(grace_s=service.settings.turn.grace, interrupt=server.managed)
-    if waited:
-        await asyncio.sleep(LINGER_S)
+class Leaving:
+    """How the service takes its leave: of its turns, of OpenCode, of everybody who is connected.
+
+    All of it takes at most ``turn.grace`` and ``REST_S``.
+    """
+
+    def __init__(self, service: Service, hurry: asyncio.Event, notice_s: float) -> None:
+        self.service = service
+        self._hurry = hurry
+        self._notice_s = notice_s
+        self._deadline = 0.0
+        self.door: asyncio.Server | None = None
+
+    async def drain(self) -> None:
+        """Let running turns end while callbacks are still answered, so that their words are seen."""
+        service = self.service
+        service.closing = True
+        if service.failure is not None:  # nothing can be kept any more, so nothing may be said
+            self._hurry.set()
+        loop, grace_s = asyncio.get_running_loop(), service.settings.turn.grace
+        self._deadline = loop.time() + grace_s + REST_S
+        turns, server = service.services.turns, service.services.server
+        waited = len(turns) > 0
+        interrupt = server.managed and service.failure is None
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._pause(self._notice_s))
+            await turns.close(grace_s=grace_s, interrupt=interrupt, hurry=self._hurry)
+        if service.services.feed is not None:
+            service.services.feed.expect_end()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._pause(LINGER_S if waited else 0.0))
+            await server.stop()
+
+    async def hang_up(self, runner: web.AppRunner) -> None:
+        """Take no new connection, finish what comes over the others, then close them."""
+        await self._shut_door(runner)
+        await self._last_requests(runner)
+        now = asyncio.get_running_loop().time()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(CLOSE_S, self._deadline - now - CLOSE_S)):
+                await runner.cleanup()
+
+    async def _shut_door(self, runner: web.AppRunner) -> None:
+        """Take every connection that is established; closing alone would reset those in the backlog."""
+        if self.door is None or runner.server is None:
+            return
+        doors = [socket.socket(fileno=os.dup(one.fileno())) for one in self.door.sockets]
+        self.door.close()
+        taken = [visitor for door in doors for visitor in _last_visitors(door)]
+        for visitor in taken:
+            await asyncio.get_running_loop().connect_accepted_socket(runner.server, visitor)
+
+    async def _last_requests(self, runner: web.AppRunner) -> None:
+        """Leave time for requests that were on their way when the last connection was taken."""
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._notice_s / 2
+        while runner.server is not None and runner.server.connections and loop.time() < ends:
+            await self._pause(LOOK_S)
+            if self._hurry.is_set():
+                return
+
+    async def _pause(self, limit_s: float) -> None:
+        """Wait, unless there is a hurry."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._hurry.wait()
+
+
+def _last_visitors(door: socket.socket) -> list[socket.socket]:
+    """Return the connections that nobody has taken yet, and take no other: no await in here."""
+    visitors = []
+    with door:
+        door.settimeout(0)
+        door.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                visitor, _ = door.accept()
+                visitor.settimeout(0)
+                visitors.append(visitor)
+    return visitors

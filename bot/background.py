@@ -11,7 +11,7 @@ from bot.errors import PeerError, StoreBroken, StoreError
 
 log = structlog.get_logger()
 
-GRACE_S = 10.0
+GRACE_S = 1.0  # for what was cancelled to be gone: the service's end has a limit
 RESTART_DELAYS_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 

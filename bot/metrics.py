@@ -30,6 +30,23 @@ class Tally(Collector):
         yield family
 
 
+class Count(Collector):
+    """A counter that is kept elsewhere, and set when somebody looks."""
+
+    def __init__(self, name: str, about: str) -> None:
+        self._name = name
+        self._about = about
+        self.value = 0
+
+    def describe(self) -> Iterator[CounterMetricFamily]:
+        """Say what will be there."""
+        yield CounterMetricFamily(self._name, self._about)
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Tell the count."""
+        yield CounterMetricFamily(self._name, self._about, value=self.value)
+
+
 class Metrics:
     """Tallies that grow where things happen, and gauges that are set when somebody looks."""
 
@@ -47,16 +64,46 @@ class Metrics:
             "bot_deliveries", "Deliveries by state.", ["state"], registry=self.registry
         )
         self.opencode_up = self._gauge("bot_opencode_up", "1: OpenCode is ready.")
-        self.opencode_restarts = self._gauge(
+        self.opencode_restarts = self._count(
             "bot_opencode_restarts", "Restarts of the managed server."
         )
+        self.opencode_memory = self._gauge(
+            "bot_opencode_memory_bytes", "What the managed server and its children hold."
+        )
         self.feed_connected = self._gauge("bot_feed_connected", "1: the event feed is connected.")
-        self.feed_reconnects = self._gauge(
+        self.feed_reconnects = self._count(
             "bot_feed_reconnects", "Times that the event feed was connected anew."
         )
         self.database_bytes = self._gauge(
             "bot_database_bytes", "Size of the database with its log."
         )
+        self.tripped = Gauge(
+            "bot_watchdog_tripped",
+            "1: this watchdog sees a trouble.",
+            ["watchdog"],
+            registry=self.registry,
+        )
+        self.stalled = self._gauge("bot_turns_stalled", "Running turns that give no sign.")
+        self.lanes_leaked = self._gauge(
+            "bot_lanes_leaked", "Lanes without turns, and turns without a lane."
+        )
+        self.bubbles_closed = self._count(
+            "bot_bubbles_leaked", "Bubbles that nobody else would have closed."
+        )
+        self.outbox_age = self._gauge(
+            "bot_outbox_age_seconds", "Age of the oldest answer that is due or on its way."
+        )
+        self.lag = Gauge(
+            "bot_loop_lag_seconds",
+            "How late the event loop was in the last minute.",
+            ["of"],
+            registry=self.registry,
+        )
+
+    def _count(self, name: str, about: str) -> Count:
+        count = Count(name, about)
+        self.registry.register(count)
+        return count
 
     def _gauge(self, name: str, about: str) -> Gauge:
         return Gauge(name, about, registry=self.registry)

@@ -325,7 +325,12 @@ class TurnSettings(Section):
         Key("A turn is ended after this many steps of the model.", "a number from 1", "200"),
     ] = 200
     grace: Annotated[
-        Seconds, Key("How long running turns may go on at a shutdown.", DURATION, '"10s"')
+        Seconds,
+        Key(
+            "How long running turns may go on at a shutdown, which takes at most 5 s more.",
+            DURATION,
+            '"10s"',
+        ),
     ] = 10.0
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hmac
 import platform
 import shutil
 from collections.abc import Awaitable, Callable
@@ -17,7 +16,9 @@ from aiohttp import web
 from bot.errors import PeerError, StoreError, UserError
 from bot.metrics import Counts, Metrics
 from bot.services import Services
+from bot.watchdogs import Watchdogs
 from config.version import VERSION
+from handlers.guard import Guard, unauthorized
 from store.records import ChatRecord, DeliveryState
 
 FORWARDED = (
@@ -30,6 +31,7 @@ DISK_LOW_BYTES = 500 * 1024 * 1024
 NOBODY = ChatRecord("", "", "direct", "", "", 0, "", "", "", "", "", 0, 0)
 DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
 LISTED = 50  # running turns in one answer
+CAUSES = 5  # of answers that have not arrived
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,15 @@ class Health:
         callbacks: Counts,
         platforms: Callable[[], list[PlatformState]],
         closing: Callable[[], bool],
-        token: str,
+        guard: Guard,
+        watchdogs: Watchdogs,
     ) -> None:
         self._services = services
         self._metrics = Metrics(callbacks, lambda: services.turns.ended)
         self._platforms = platforms
         self._closing = closing
-        self._token = token.encode()
+        self._guard = guard
+        self._watchdogs = watchdogs
         self._started_at = services.clock()
 
     @property
@@ -68,12 +72,6 @@ class Health:
             web.get("/metrics", self.metrics),
             web.get("/admin/health", self.truth),
         ]
-
-    def is_admin(self, request: web.Request) -> bool:
-        """Tell whether a request shows the admin token, compared in constant time."""
-        kind, _, shown = request.headers.get("Authorization", "").partition(" ")
-        given = shown.strip().encode(errors="surrogateescape")
-        return hmac.compare_digest(given, self._token) and kind.lower() == "bearer"
 
     async def alive(self, _: web.Request) -> web.Response:
         """Answer as long as the process does; nothing else is asked."""
@@ -98,8 +96,8 @@ class Health:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Prometheus, for administrators and for whoever asks from this very machine."""
-        if not self.is_admin(request) and not is_local(request):
-            raise _unauthorized()
+        if not self._guard.is_admin(request) and not is_local(request):
+            raise unauthorized()
         await self._gauge()
         body = prometheus_client.generate_latest(self._metrics.registry)
         return web.Response(
@@ -108,8 +106,8 @@ class Health:
 
     async def truth(self, request: web.Request) -> web.Response:
         """Everything that an administrator needs to know, in one JSON object."""
-        if not self.is_admin(request):
-            raise _unauthorized()
+        if not self._guard.is_admin(request):
+            raise unauthorized()
         services = self._services
         store = services.store.health()
         return _json(
@@ -120,9 +118,11 @@ class Health:
                 "opencode": await self._opencode(),
                 "platforms": {one.name: {"on": one.on} | one.facts for one in self._platforms()},
                 "turns": await _counted(services.store.turns.counts) | {"now": self._running()},
-                "deliveries": await _counted(services.store.deliveries.counts),
+                "deliveries": await _counted(services.store.deliveries.counts)
+                | await self._undelivered(),
                 "database": store,
                 "disk": self._disk(),
+                "watchdogs": self._watchdogs.report(),
                 "warnings": await self._warnings(),
             }
         )
@@ -195,6 +195,22 @@ class Health:
             for running in self._services.turns.all_running()[:LISTED]
         ]
 
+    async def _undelivered(self) -> dict[str, object]:
+        """Since when the oldest answer is due, and why the last ones have not arrived."""
+        deliveries, now = self._services.store.deliveries, self._services.clock()
+        try:
+            oldest_at = await deliveries.oldest("due")
+            unsent = await deliveries.unsent()
+        except StoreError:  # the counts say so
+            return {}
+        causes = [
+            {"delivery": one.id, "turn": one.turn, "state": one.state, "cause": one.cause}
+            for one in unsent
+            if one.cause
+        ]
+        oldest_s = None if oldest_at is None else (now - oldest_at) // 1000
+        return {"oldest_due_s": oldest_s, "last_causes": causes[:CAUSES]}
+
     def _disk(self) -> dict[str, int]:
         usage = shutil.disk_usage(self._services.settings.server.data_dir)
         return {"total": usage.total, "free": usage.free}
@@ -221,11 +237,12 @@ class Health:
             for state in DELIVERY_STATES:
                 metrics.deliveries.labels(state).set(deliveries.get(state, 0))
         metrics.opencode_up.set(services.server.state == "ready")
-        metrics.opencode_restarts.set(services.server.restarts)
+        metrics.opencode_restarts.value = services.server.restarts
         if services.feed is not None:
             metrics.feed_connected.set(services.feed.connected)
-            metrics.feed_reconnects.set(services.feed.reconnects)
+            metrics.feed_reconnects.value = services.feed.reconnects
         health = services.store.health()
+        self._watchdogs.gauge(metrics)
         metrics.database_bytes.set(float(str(health["bytes"])) + float(str(health["wal_bytes"])))
 
 
@@ -241,13 +258,6 @@ async def _counted(counts: Callable[[], Awaitable[dict[str, int]]]) -> dict[str,
         return dict(await counts())
     except StoreError as exc:
         return {"error": str(exc)}
-
-
-def _unauthorized() -> web.HTTPUnauthorized:
-    return web.HTTPUnauthorized(
-        text="Show the admin token: Authorization: Bearer …\n",
-        headers={"WWW-Authenticate": 'Bearer realm="admin"'},
-    )
 
 
 def _json(value: object, *, status: int = 200) -> web.Response:

@@ -18,6 +18,7 @@ from bot.sandbox.view import Cast
 from bot.sandbox.web import Page
 from commands import COMMANDS
 from config.settings import catalogue, load_settings
+from handlers.admin import Admin
 from handlers.health import Health
 from handlers.viewer.api import Api
 from handlers.viewer.pages import Pages
@@ -105,7 +106,7 @@ def mounted():
     """Return every route that the code defines, as the page writes it."""
     standin = StandIn("http://127.0.0.1:1/wecom/bot", "token", "k" * 43, "bot", "Bot", "http://h")
     edges = (
-        *(object.__new__(kind) for kind in (Callback, Health, Pages, Api)),
+        *(object.__new__(kind) for kind in (Callback, Health, Admin, Pages, Api)),
         Page(standin, Cast((), (), demo_model=True), "token"),
         standin,
     )
@@ -126,6 +127,7 @@ def test_every_route_is_described():
 def test_no_route_is_defined_where_the_page_does_not_look():
     defined = {path for path, _ in calls_of("web", ("get", "post", "put", "delete", "route"))}
     assert defined == {
+        "handlers/admin/__init__.py",
         "handlers/health.py",
         "handlers/viewer/api.py",
         "handlers/viewer/pages.py",
@@ -141,6 +143,8 @@ def test_no_route_is_defined_where_the_page_does_not_look():
 def test_every_metric_is_described_with_its_type_and_label():
     metrics = Metrics(lambda: {"message": 1}, lambda: {"answered": 1})
     metrics.deliveries.labels("due").set(1)
+    metrics.tripped.labels("loop").set(1)
+    metrics.lag.labels("max").set(1)
     exposed = {}
     for family in text_string_to_metric_families(generate_latest(metrics.registry).decode()):
         for sample in family.samples:
@@ -258,3 +262,25 @@ def test_every_page_of_the_documentation_can_be_found_from_its_index():
             folders = {path / "README.md" for path in found if path.is_dir()}
             pending += [path for path in found | folders if path.suffix == ".md" and path.exists()]
     assert set((ROOT / "docs").rglob("*.md")) <= seen
+
+
+PROMISES = ROOT / "docs" / "explanation" / "invariants.md"
+PROOF = re.compile(r"^\| (.+) \| `([\w/]+\.py)::(\w+)` \|$", re.MULTILINE)
+
+
+def test_each_sentence_of_a_promise_names_a_test_that_is_there():
+    text = text_of(PROMISES)
+    proofs = PROOF.findall(text)
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "Test |" not in line]
+    assert len(proofs) == len(rows) > 30
+    missing = [
+        f"{file}::{name}"
+        for _, file, name in proofs
+        if not re.search(rf"^(?:async )?def {name}\(", text_of(ROOT / file), re.MULTILINE)
+    ]
+    assert missing == []
+
+
+def test_each_invariant_has_its_section():
+    found = [title.split()[0] for title in HEADING.findall(text_of(PROMISES))[1:]]
+    assert found == [f"I{number}" for number in range(1, 9)]

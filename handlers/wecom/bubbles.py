@@ -50,6 +50,7 @@ class Bubble:
     received_at: int
     language: Language
     polled_at: int
+    changed_at: int
     sender: str = ""
     prefix: str = ""
     text: str = ""
@@ -110,6 +111,11 @@ class Bubbles:
         """Return the bubble's id: the same for every copy of a message, whoever computes it."""
         return hmac.digest(self._key, message.encode(), "sha256").hex()
 
+    @property
+    def unfinished(self) -> list[Bubble]:
+        """The bubbles that are not finished."""
+        return list(self._open.values())
+
     def find(self, stream: str) -> Bubble | None:
         """Return the bubble if it is in memory."""
         return self._bubbles.get(stream)
@@ -142,7 +148,8 @@ class Bubbles:
         stream = self.stream_of(message)
         bubble = self._bubbles.get(stream)
         if bubble is None:
-            bubble = Bubble(stream, message, received_at, language, polled_at=self._clock())
+            now = self._clock()
+            bubble = Bubble(stream, message, received_at, language, polled_at=now, changed_at=now)
             self._bubbles[stream] = bubble
             self._open[stream] = bubble
             self._open_of[bubble.sender] += 1
@@ -259,6 +266,7 @@ class Bubbles:
 
     def _touch(self, bubble: Bubble) -> None:
         bubble.changed()
+        bubble.changed_at = self._clock()
         self._dirty[bubble.stream] = bubble
 
     def _close(self, bubble: Bubble) -> None:
