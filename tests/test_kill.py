@@ -9,64 +9,23 @@ import contextlib
 import json
 import os
 import random
-import signal
-import sys
 from dataclasses import dataclass, field
 
-import httpx
 import pytest
 
 from bot.sandbox.model import ScriptedModel, provider_config
 from bot.sandbox.script import say
 from bot.sandbox.timing import Timing
+from tests.drill.victim import Victim
 from tests.service_fixtures import environment, free_port
 
 pytestmark = [pytest.mark.opencode, pytest.mark.timeout(400)]
 
 KILLS = int(os.environ.get("DRILL_KILLS", "20"))
 PEOPLE = ("zhangsan", "lisi", "wangwu", "lead", "boss")
-START_S = 60.0
 WECOM = Timing(retry_after_s=1.0, poll_every_s=0.2)
 SETTLE_S = 90.0
-
-
-@dataclass
-class Victim:
-    """The service as a process of its own, to be killed and started again."""
-
-    environ: dict
-    port: int
-    log: object
-    process: asyncio.subprocess.Process | None = None
-    starts: int = 0
-
-    async def start(self):
-        self.starts += 1
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bot", "run", env=self.environ, stdout=self.log, stderr=self.log
-        )
-
-    async def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        await self.process.wait()
-
-    async def end(self):
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(30):
-                await self.process.wait()
-
-    async def ready(self):
-        async with asyncio.timeout(START_S), httpx.AsyncClient() as http:
-            while not await self._is_ready(http):  # noqa: ASYNC110 - another process cannot set an event
-                await asyncio.sleep(0.1)
-
-    async def _is_ready(self, http):
-        try:
-            answer = await http.get(f"http://127.0.0.1:{self.port}/readyz", timeout=2)
-        except httpx.TransportError:
-            return False
-        return answer.status_code == 200 and answer.json()["parts"]["opencode"] == "ok"
+ANSWER_S = 20.0
 
 
 @dataclass
@@ -104,15 +63,22 @@ async def chatter(standin, model, person, history, stop):
         history.asked[talk.msgid] = word
         history.talks.append(talk)
         if dice.random() < 0.8:
-            with contextlib.suppress(TimeoutError):
-                await talk.done(60)
+            await answered(standin, history, word)
         await asyncio.sleep(dice.uniform(0.1, 0.8))
 
 
+async def answered(standin, history, word):
+    """Wait for an answer, not for its bubble: who only writes on fills the queue and is refused."""
+    with contextlib.suppress(TimeoutError):
+        await standin.book.until(lambda: history.answers(word), ANSWER_S)
+
+
 async def killer(victim, stop):
-    """Kill the service at random moments and start it again at once."""
+    """Kill the service at random moments, some of them while it starts, and start it again at once."""
     dice = random.Random(7)
-    for _ in range(KILLS):
+    for n in range(KILLS):
+        if n % 2:  # on a slow machine it would otherwise never live to be spoken to
+            await victim.ready()
         await asyncio.sleep(dice.uniform(0.05, 3.0))
         await victim.kill()
         await victim.start()
@@ -162,9 +128,7 @@ async def victim(make_standin, tmp_path):
             standin = await make_standin(timing=WECOM)
             port = free_port()
             environ = environment(tmp_path, standin, port=port, opencode=opencode, **overrides)
-            log = stack.enter_context((tmp_path / "service.log").open("ab"))
-            kept = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
-            victim = Victim(kept | environ, port, log)
+            victim = Victim(environ, port, tmp_path)
             standin.callback_url = f"http://127.0.0.1:{port}/wecom/bot"
             stack.push_async_callback(victim.end)
             return standin, victim

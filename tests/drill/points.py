@@ -1,0 +1,58 @@
+"""Where the service is killed: each point of the matrix, and how a passage of it is brought about."""
+
+import signal
+from dataclasses import dataclass
+
+from store.crashpoints import VARIABLE
+
+KILLED = -signal.SIGKILL
+FAILED = 1
+
+
+@dataclass(frozen=True)
+class Point:
+    """One place. ``passages``: which of the times it is passed are the first, second and third
+    to be drilled; a place that the start passes, too, is drilled from its first message on.
+    """
+
+    where: str
+    passages: tuple = (1, 2, 3)
+    variable: str = VARIABLE
+    by_signal: bool = False  # reached only after SIGTERM
+    by_disk: bool = False  # brought about by the preloaded library
+    exit_code: int = KILLED
+
+    def armed(self, name, passage):
+        """Return the environment of the life that is to end there."""
+        count = self.passages[passage - 1]
+        return {self.variable: str(count) if self.by_disk else f"{name}:{count}"}
+
+
+POINTS = {
+    "C01": Point("body read, before it is decrypted"),
+    "C02": Point("decrypted, before anything is written"),
+    "C03": Point("in the transaction, before COMMIT", (8, 20, 50)),
+    "C04": Point("after COMMIT, before the reply's bytes"),
+    "C05": Point("reply sent, turn not yet claimed"),
+    "C06": Point("claimed, before the session is made"),
+    "C07": Point("session made, mapping not saved"),
+    "C08": Point("mapping saved, prompt not sent"),
+    "C09": Point("prompt's bytes sent, no response read"),
+    "C10": Point("prompt accepted, state not saved"),
+    "C11": Point("text in memory, not flushed", (2, 6, 12)),
+    "C12": Point("after a COMMIT, nobody told", (8, 20, 50)),
+    "C13": Point("permission read, not stored"),
+    "C14": Point("decision stored, not forwarded"),
+    "C15": Point("turn seen to be over, final not saved"),
+    "C16": Point("final saved, not shown"),
+    "C17": Point("final marked shown, its bytes not sent"),
+    "C18": Point("address spent, POST not sent"),
+    "C19": Point("POST sent, response not read"),
+    "C20": Point("response read, outcome not saved"),
+    "C24": Point("in a WAL checkpoint", (1, 7, 19), "POWER_KILL_WRITE", by_disk=True),
+    "C25": Point("while it drains after SIGTERM", (1, 2), by_signal=True),
+    "C26": Point(
+        "a sync returns EIO", (30, 60, 90), "POWER_FAIL_SYNC", by_disk=True, exit_code=FAILED
+    ),
+}
+MIGRATION = "C23"  # has a rig of its own: each statement, not three passages
