@@ -12,6 +12,7 @@ from store.rows import columns, reader
 Settled = Literal["sent", "unknown", "failed"]
 PURGED_AT_ONCE = 500
 LISTED = 200
+IN_FLIGHT = 1000
 COLUMNS = columns(Delivery)
 ADD = f"""
     INSERT INTO deliveries (
@@ -115,6 +116,21 @@ DOUBTED = Move(
 FAILED = Move(
     "failed", "deliveries", when=f"{IS} IN ('due', 'sending')", changes=f"state = 'failed', {ENDS}"
 )
+# What was marked as shown by a poll of the last run, whose bubble nobody can have seen finished:
+# `$3` = the age at which WeCom asks for a bubble no more. Few can have been on their way.
+UNSEEN = Move(
+    "doubted",
+    "deliveries",
+    when=f"""
+        deliveries.id > (SELECT COALESCE(MAX(id), 0) FROM deliveries) - {IN_FLIGHT} AND $1 = 0
+        AND deliveries.state = 'sent' AND deliveries.via = 'bubble' AND EXISTS (
+            SELECT 1 FROM inbound WHERE inbound.message = deliveries.message
+            AND inbound.finished = 0 AND inbound.received_at < $3
+        )
+    """,
+    changes="state = 'unknown', cause = 'the service was cut off', told = 0, changed_at = now_ms()",
+    returns=COLUMNS,
+)
 SETTLED: dict[Settled, Move] = {"sent": SENT, "unknown": DOUBTED, "failed": FAILED}
 GIVE_BACK = """
     UPDATE inbound SET reply_url_state = 'fresh'
@@ -194,6 +210,14 @@ class Deliveries:
     async def untold(self, chat: str) -> list[Delivery]:
         """Return what is in doubt or failed in a chat, and was not told to it yet."""
         return await self._all(UNTOLD, chat)
+
+    async def unseen(self, since: int) -> list[Delivery]:
+        """At a start: doubt what a poll took, and no poll can have seen; return it.
+
+        That is so where the bubble of a message received before ``since`` was not finished.
+        """
+        facts: dict[str, object] = {"cause": "the service was cut off"}
+        return [_delivery(row) for row in await moved(self._database, UNSEEN, 0, facts, since)]
 
     async def unsent(
         self, *, state: DeliveryState | None = None, chat: str | None = None

@@ -247,3 +247,28 @@ async def test_a_delivery_that_was_purged_under_a_poll_ends_the_bubble(edge):
     edge.store.deliveries.get = gone
     shown = await edge.poll(stream)
     assert (shown["finish"], "/result 1" in shown["content"]) == (True, True)
+
+
+async def test_a_final_that_a_poll_took_and_nobody_can_have_seen_is_in_doubt(edge):
+    await asked(edge)
+    delivery = await edge.end("M1")
+    await edge.store.deliveries.claim(delivery.id, via="bubble")
+    await edge.crash()
+    await edge.edge.recover()
+    assert (await edge.delivery("M1")).state == "sent"  # its next poll may come yet
+    edge.clock.now += 7 * MINUTE
+    await edge.crash()
+    await edge.edge.recover()
+    assert (await edge.delivery("M1")).state == "unknown"
+    assert [edge.edge for edge in await edge.store.turns.history(1)][-1] == "doubted"
+
+
+async def test_a_final_whose_bubble_was_finished_stays_shown_after_a_restart(edge):
+    stream, _ = await asked(edge)
+    await edge.end("M1")
+    await edge.crash()
+    assert (await edge.poll(stream))["finish"] is True
+    edge.clock.now += 7 * MINUTE
+    await edge.crash()
+    await edge.edge.recover()
+    assert (await edge.delivery("M1")).state == "sent"

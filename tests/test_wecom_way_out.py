@@ -371,3 +371,20 @@ async def test_a_store_in_trouble_leaves_the_answer_due(edge):
     assert edge.late.posts == []
     await edge.retry()
     assert edge.late.texts == [SHOWN]
+
+
+async def test_a_final_that_leaves_with_a_poll_is_not_overtaken_by_the_end_of_its_time(edge):
+    stream, reply = await asked(edge, url=False)
+    await finished(edge, reply)
+    claim, bubbles = edge.store.deliveries.claim, edge.edge._bubbles
+    edge.clock.now += 6 * MINUTE - 1
+
+    async def late(*args, **facts):
+        taken = await claim(*args, **facts)
+        edge.clock.now += 2
+        bubbles.hand_over(bubbles.find(stream))
+        return taken
+
+    edge.store.deliveries.claim = late
+    shown = await edge.poll(stream)
+    assert (shown["content"], shown["finish"]) == (SHOWN, True)

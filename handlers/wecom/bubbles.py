@@ -29,11 +29,15 @@ TELL_EVERY_MS = 60_000  # between two log entries of the same trouble
 
 @dataclass(slots=True, eq=False)
 class Final:
-    """A final answer that waits in a bubble for WeCom's next poll."""
+    """A final answer that waits in a bubble for WeCom's next poll.
+
+    ``leaving``: a poll is being answered with it right now, so that the bubble is its own.
+    """
 
     delivery: int
     turn: int | None
     answer: Answer
+    leaving: bool = False
     taken: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -216,7 +220,7 @@ class Bubbles:
         if bubble.finished or not bubble.loaded or age < self._timing.hand_over_ms:
             return
         if bubble.final is not None:
-            if age >= self._timing.window_ms:
+            if age >= self._timing.window_ms and not bubble.final.leaving:
                 self.finish(bubble, ended(bubble.final.turn, bubble.language))
             return
         log.info("bubble.handed_over", message=bubble.message, age_s=age // 1000)

@@ -190,12 +190,16 @@ class Callback:
             if bubble is not None and bubble.loaded:
                 return await self._repeated(message, bubble)
             bubble = await self._accepted(message, stream)
-        return None if bubble is None else self._shown(bubble, finished=bubble.finished)
+            return None if bubble is None else await self._kept(bubble)
 
     async def _repeated(self, message: InboundMessage, bubble: Bubble) -> bytes:
         """Answer a later copy with what its bubble shows; a final waits for a poll."""
         log.info("message.repeated", message=message.id, chat=message.chat.key)
         self.counts["repeat"] += 1
+        return await self._kept(bubble)
+
+    async def _kept(self, bubble: Bubble) -> bytes:
+        """Show a bubble as it is; its last word only once it is on the disk."""
         if bubble.finished and not bubble.kept:
             await self._bubbles.save(bubble)
         return self._shown(bubble, finished=bubble.finished and bubble.kept)

@@ -88,6 +88,13 @@ class Polls:
 
     async def _hand_out(self, bubble: Bubble, final: Final) -> None:
         """Mark the final as sent, then show it: only whoever claims it may."""
+        final.leaving = True
+        try:
+            await self._taken(bubble, final)
+        finally:
+            final.leaving = False
+
+    async def _taken(self, bubble: Bubble, final: Final) -> None:
         try:
             claimed = await self._store.deliveries.claim(final.delivery, via="bubble")
             delivery = await self._store.deliveries.get(final.delivery)

@@ -80,6 +80,10 @@ class WayOut:
         Called before anything of this run can be on its way.
         """
         self._cut_off = {one.id: one for one in await self._store.deliveries.all_sending()}
+        for one in await self._store.deliveries.unseen(self._clock() - self._timing.window_ms):
+            log.warning(
+                "delivery.doubted", delivery=one.id, turn=one.turn, via=one.via, cause=one.cause
+            )
         # Also where no address is left: a bubble may be open, or be opened by a repeat.
         self._first = [one.chat for one in await self._store.deliveries.all_waiting()]
         self._background.keep(self._retry, name="wecom deliveries")
