@@ -8,10 +8,11 @@ import time
 import structlog
 import uvloop
 
-from tests.bench import callback, events, growth, memory, signatures, store
+from tests.bench import callback, crashpoints, events, growth, memory, signatures, store
 
 BENCHMARKS = {
     "Signatures: wrong at the first byte against wrong at the last": signatures.bench,
+    "Crash points, while they are off": crashpoints.bench,
     "Store: group commit against a commit a message": store.bench,
     "Growth: a message kept with a million before it": growth.bench,
     "Callbacks and polls against a bare aiohttp handler": callback.bench,
