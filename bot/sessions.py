@@ -158,24 +158,31 @@ class Sessions:
         self._workspaces.check(await self._client.path(directory))
 
     async def _find(self, chat: ChatRecord, turn: TurnRecord, directory: Path) -> str:
-        """Return the session that an earlier try opened for this epoch, empty without one."""
+        """Return the session that an earlier try of this turn opened, empty without one.
+
+        The epoch alone would not do: a restored backup gives those it does not know anew.
+        """
+        ours = self._marks(chat, turn)
         for session in await self._client.sessions(directory, LOOK_BACK):
-            marks = (session.metadata.get(key) for key in ("service", "chat", "epoch"))
-            if tuple(marks) == (self._service, chat.key, turn.epoch):
+            if {key: session.metadata.get(key) for key in ours} == ours:
                 log.info("session.found", session=session.id)
                 return session.id
         return ""
+
+    def _marks(self, chat: ChatRecord, turn: TurnRecord) -> dict[str, object]:
+        """Return what a session on the server says of whose it is."""
+        return {
+            "service": self._service,
+            "chat": chat.key,
+            "epoch": turn.epoch,
+            "turn": turn.n,
+        }
 
     async def _create(self, chat: ChatRecord, turn: TurnRecord, directory: Path, title: str) -> str:
         session = await self._client.create_session(
             directory,
             title=title,
-            metadata={
-                "service": self._service,
-                "chat": chat.key,
-                "epoch": turn.epoch,
-                "turn": turn.n,
-            },
+            metadata=self._marks(chat, turn),
             permission=self._permission,
         )
         log.info("session.opened", session=session.id, epoch=turn.epoch)

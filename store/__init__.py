@@ -84,15 +84,21 @@ def _nobody(_broken: StoreBroken) -> None:
     """Leave it to the writes, which all fail from then on."""
 
 
-async def open_store(url: str, *, on_broken: Callable[[StoreBroken], None] = _nobody) -> Store:
+async def open_store(
+    url: str,
+    *,
+    on_broken: Callable[[StoreBroken], None] = _nobody,
+    backups: Path | None = None,
+) -> Store:
     """Open the database that ``url`` names, brought to the schema of this version.
 
-    ``on_broken`` is called once when the disk has failed: the process must end then.
+    ``on_broken`` is called once when the disk has failed, or the database is found damaged: the
+    process must end then. ``backups`` is where they are kept, if not beside the database.
     Raises ``StoreUnusable`` with a sentence for the operator.
     """
     if not url.startswith(SQLITE):
         raise StoreUnusable(f"The database URL must begin with {SQLITE}.")
-    database = await open_sqlite(Path(url.removeprefix(SQLITE)), on_broken)
+    database = await open_sqlite(Path(url.removeprefix(SQLITE)), on_broken, backups)
     try:
         schema = await migrate(database, known_migrations())
     except BaseException:

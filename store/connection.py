@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import aiosqlite
+import structlog
 
 from store.database import Row, Value
 from store.errors import StoreBroken, StoreError, StoreFull
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -28,6 +31,10 @@ BROKEN = {
     sqlite3.SQLITE_READONLY,  # a file system that failed is often mounted anew like this
 }
 PLACEHOLDER = re.compile(r"\$(\d+)")
+READS = re.compile(r"(?is)\s*(SELECT|WITH)\b(?!.*\b(INSERT|UPDATE|DELETE)\b)")
+NO_TEXT = "Could not decode to UTF-8"  # how Python begins; it goes on with the whole text
+TEXT_DAMAGED = "a stored text is damaged"
+TOLD_EVERY_S = 60.0
 REFUSED = (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError, TypeError)
 
 
@@ -54,6 +61,11 @@ class Connection(aiosqlite.Connection):
         self._tx.put_nowait((future, lambda: job(connection)))
         return future
 
+    def interrupt_now(self) -> None:
+        """Have the job that the thread is at fail; nothing happens where it is at none."""
+        if self._connection is not None:
+            self._connection.interrupt()
+
     async def gone(self) -> None:
         """Wait for the end of the thread; aiosqlite lets go of one that could not open its file."""
         if self._thread.ident is not None:
@@ -66,8 +78,45 @@ def _now_ms() -> int:
 
 
 def rows_of(connection: sqlite3.Connection, sql: str, args: tuple[Value, ...]) -> list[Row]:
-    """Run one statement and return its rows."""
-    return connection.execute(sqlite_sql(sql), args).fetchall()
+    """Run one statement and return its rows; where a text is damaged, what is left of it."""
+    try:
+        return connection.execute(sqlite_sql(sql), args).fetchall()
+    except sqlite3.OperationalError as exc:
+        if not quotes_text(exc):
+            raise
+    # Not while that error is handled: it would go along with the next, and into the log.
+    _Damage.tell()
+    if not READS.match(sql):  # a change is not made twice; undone, it fails alone
+        raise sqlite3.OperationalError(TEXT_DAMAGED)
+    connection.text_factory = readable
+    try:
+        return connection.execute(sqlite_sql(sql), args).fetchall()
+    finally:
+        connection.text_factory = str
+
+
+def readable(text: bytes) -> str:
+    """Return a text with a mark wherever it is none."""
+    return text.decode(errors="replace")
+
+
+def quotes_text(exc: BaseException) -> bool:
+    """Tell whether the words of ``exc`` hold a text that was to be read: people's own."""
+    return str(exc).startswith(NO_TEXT)
+
+
+class _Damage:
+    """When it was last said that a text is damaged."""
+
+    at = -TOLD_EVERY_S
+
+    @classmethod
+    def tell(cls) -> None:
+        """Say it, but not for every row that is looked at again and again."""
+        now = time.monotonic()
+        if now - cls.at >= TOLD_EVERY_S:
+            cls.at = now
+            log.error("store.text_damaged")
 
 
 @functools.cache
@@ -92,6 +141,8 @@ def as_ours(exc: BaseException) -> StoreError:
     """Return our error for one of SQLite's; its words name columns, never values."""
     if isinstance(exc, StoreError):
         return exc
+    if quotes_text(exc):
+        return StoreError(TEXT_DAMAGED)
     code = getattr(exc, "sqlite_errorcode", 0)
     kind = StoreError
     if code & PRIMARY == sqlite3.SQLITE_FULL or code == IOERR_SHMSIZE:
@@ -109,4 +160,5 @@ async def translated(future: asyncio.Future[T]) -> T:
     try:
         return await future
     except REFUSED as exc:
-        raise as_ours(exc) from exc
+        ours = as_ours(exc)
+    raise ours

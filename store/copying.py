@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from store.connection import readable
 from store.errors import SchemaTooNew, StoreDamaged
 from store.files import BLOBS
 from store.migrate import APPLIED, known_migrations
@@ -63,6 +64,9 @@ BEGIN_NUMBERS = """
 """
 SKIP = "UPDATE sqlite_sequence SET seq = MAX(seq, :seq) + :skip WHERE name = :name"
 GIVEN = "SELECT seq FROM sqlite_sequence WHERE name = ?"
+QUICK = "PRAGMA quick_check(1)"
+# What SQLite says of damage may hold some of it, which is no text then.
+DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 LATER = """
     SELECT (SELECT COUNT(*) FROM inbound WHERE received_at > :at),
         (SELECT COUNT(*) FROM turns WHERE created_at > :at)
@@ -103,10 +107,11 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What was ended or put in doubt in a restored copy."""
+    """What was ended or put in doubt in a restored copy; ``goes_on``: the next new turn's number."""
 
     turns: tuple[int, ...]
     deliveries: int
+    goes_on: int
 
 
 def snapshot(database: Path, copy: Path) -> None:
@@ -115,35 +120,53 @@ def snapshot(database: Path, copy: Path) -> None:
     One reading transaction of a read-only connection: in WAL mode it waits for no writer and
     no writer waits for it, it needs no lock of ours, and at its end it checkpoints nothing.
     Unlike a copy page by page it reads every row on the way, and leaves out what was deleted.
+    Raises ``StoreDamaged`` with a sentence when it is the database that is at fault.
     """
-    with _reading(database) as connection:
-        connection.execute(COPY, (str(copy),))
+    try:
+        with _reading(database) as connection:
+            connection.execute(COPY, (str(copy),))
+    except DAMAGE as exc:
+        if damage := _damage(database):
+            raise StoreDamaged(f"The database {database} is damaged ({damage}).") from exc
+        raise
 
 
-def contents(database: Path) -> Contents:
+def _damage(database: Path) -> str:
+    """Return what is wrong with a database; empty when nothing is found, or nobody may look now."""
+    try:
+        with _reading(database) as connection:
+            found = str(connection.execute(QUICK).fetchone()[0])
+    except sqlite3.OperationalError:
+        return ""
+    except DAMAGE as exc:
+        return str(exc)
+    return "" if found == "ok" else found
+
+
+def contents(database: Path, name: str = "The database in it") -> Contents:
     """Check every page of a copy that nobody has open, and return what is in it.
 
-    Raises ``StoreDamaged`` or ``SchemaTooNew`` with a sentence.
+    Raises ``StoreDamaged`` or ``SchemaTooNew`` with a sentence that begins with ``name``.
     """
     try:
         with _reading(database) as connection:
             found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if found != "ok":
-                raise StoreDamaged(f"The database in it is damaged ({found}).")
-            return _contents(connection)
-    except sqlite3.DatabaseError as exc:
-        raise StoreDamaged(f"The database in it is damaged ({exc}).") from exc
+                raise StoreDamaged(f"{name} is damaged ({found}).")
+            return _contents(connection, name)
+    except DAMAGE as exc:
+        raise StoreDamaged(f"{name} is damaged ({exc}).") from exc
 
 
-def _contents(connection: sqlite3.Connection) -> Contents:
+def _contents(connection: sqlite3.Connection, name: str) -> Contents:
     tables = {name for (name,) in connection.execute(TABLES)}
     if not {"schema_versions", *COUNTED} <= tables:
-        raise StoreDamaged("The database in it is not one of this service.")
+        raise StoreDamaged(f"{name} is not one of this service.")
     row = connection.execute(APPLIED).fetchone()
     schema, newest = (row[0] if row else 0), known_migrations()[-1].version
     if schema > newest:
         raise SchemaTooNew(
-            f"The database in it has schema {schema}, this version of the service knows schemas "
+            f"{name} has schema {schema}, this version of the service knows schemas "
             f"up to {newest}. Restore it with the newer version that wrote it."
         )
     rows = {
@@ -163,9 +186,10 @@ def later_than(database: Path, at: int) -> Later | None:
                 name: row[0]
                 for name in NUMBERED
                 if (row := connection.execute(GIVEN, (name,)).fetchone())
+                and isinstance(row[0], int)
             }
             return Later(messages, turns, numbers)
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         return None
 
 
@@ -200,7 +224,8 @@ def settle(
             seq = later.numbers.get(name, 0) if later else 0
             connection.execute(BEGIN_NUMBERS, {"name": name})
             connection.execute(SKIP, {"name": name, "seq": seq, "skip": NUMBERS_LEFT_OUT})
-    return Settled(tuple(turn.n for turn in unfinished), doubted)
+        goes_on = connection.execute(GIVEN, ("turns",)).fetchone()[0] + 1
+    return Settled(tuple(turn.n for turn in unfinished), doubted, goes_on)
 
 
 @contextlib.contextmanager
@@ -209,6 +234,7 @@ def _reading(database: Path) -> Iterator[sqlite3.Connection]:
     address = f"{database.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(address, uri=True, timeout=PATIENCE_S, isolation_level=None)
     with contextlib.closing(connection):
+        connection.text_factory = readable
         yield connection
 
 
@@ -217,6 +243,7 @@ def _writing(database: Path) -> Iterator[sqlite3.Connection]:
     """Change a database that nobody else has open, in one transaction, without a log beside it."""
     connection = sqlite3.connect(database, isolation_level=None)
     with contextlib.closing(connection):
+        connection.text_factory = readable  # one damaged answer must not close the way back
         connection.create_function("now_ms", 0, lambda: time.time_ns() // 1_000_000)
         connection.execute("PRAGMA journal_mode = MEMORY")  # cut off, the copy is made anew
         connection.execute("BEGIN IMMEDIATE")

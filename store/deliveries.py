@@ -49,20 +49,30 @@ NEWEST_UNSENT = f"ORDER BY id DESC LIMIT {LISTED}"
 UNSENT_IN = f"{UNSENT} AND state = $1 {NEWEST_UNSENT}"
 UNSENT_OF = f"{UNSENT} AND chat = $1 {NEWEST_UNSENT}"
 UNSENT_ALL = f"{UNSENT} {NEWEST_UNSENT}"
-# Chats in which an address is left that a delivery may be posted to now: that of its own
-# message, or of a command that came later ($1 = now, $2 = the age at which addresses end).
+# Chats whose oldest delivery with an address may be posted now, to that of its own message
+# or of a command that came later ($1 = now, $2 = the age at which addresses end).
 READY = """
-    SELECT DISTINCT due.chat FROM deliveries AS due
-    LEFT JOIN inbound AS own ON own.message = due.message
-    WHERE due.state = 'due' AND due.next_at <= $1 AND (
-        (own.reply_url_state = 'fresh' AND own.received_at > $2)
-        OR EXISTS (
-            SELECT 1 FROM inbound AS later
-            WHERE later.chat = due.chat AND later.reply_url_state = 'fresh'
-            AND later.kind IN ('command', 'refused') AND later.received_at > $2
-            AND later.received_at >= COALESCE(own.received_at, 0)
+    WITH usable AS (
+        SELECT due.chat, due.id, due.next_at FROM deliveries AS due
+        LEFT JOIN inbound AS own ON own.message = due.message
+        WHERE due.state = 'due' AND (
+            (own.reply_url_state = 'fresh' AND own.received_at > $2)
+            OR EXISTS (
+                SELECT 1 FROM inbound AS later
+                WHERE later.chat = due.chat AND later.reply_url_state = 'fresh'
+                AND later.kind IN ('command', 'refused') AND later.received_at > $2
+                AND later.received_at >= COALESCE(own.received_at, 0)
+            )
         )
     )
+    SELECT chat FROM usable
+    WHERE next_at <= $1
+    AND id = (SELECT MIN(id) FROM usable AS first WHERE first.chat = usable.chat)
+    AND NOT EXISTS (
+        SELECT 1 FROM deliveries AS older WHERE older.chat = usable.chat
+        AND older.id < usable.id AND older.state = 'sending'
+    )
+    ORDER BY id
 """
 NEXT_AT = "SELECT MIN(next_at) FROM deliveries WHERE state = 'due' AND next_at > $1"
 IS = "deliveries.id = $1 AND deliveries.state"
@@ -108,6 +118,13 @@ REPEATING = Move(
     "deliveries",
     when=f"{IS} = 'sending' AND deliveries.cause = ''",
     changes="cause = $3, attempts = attempts + 1, changed_at = now_ms()",
+)
+# A repeat that did not leave is none: the address is kept, and it may be made again.
+POSTPONED = Move(
+    "unsent",
+    "deliveries",
+    when=f"{IS} = 'sending'",
+    changes="cause = '', next_at = $3, changed_at = now_ms()",
 )
 SENT = Move("shown", "deliveries", when=f"{IS} = 'sending'", changes=f"state = 'sent', {ENDS}")
 DOUBTED = Move(
@@ -160,6 +177,13 @@ RETRIED = Move(
 )
 TOLD = "UPDATE deliveries SET told = 1 WHERE id = $1 AND state IN ('unknown', 'failed')"
 OLDEST = "SELECT MIN(created_at) FROM deliveries WHERE state = $1"
+SENDING_SINCE = "SELECT MIN(changed_at) FROM deliveries WHERE state = 'sending'"
+BACKLOG = """
+    SELECT state, COUNT(id), MIN(created_at) FROM deliveries
+    WHERE state <> 'sent'
+    AND NOT (chat = $1 AND (state = 'due' OR (state = 'failed' AND turn IS NULL)))
+    GROUP BY state
+"""
 COUNTS = "SELECT state, COUNT(id) FROM deliveries GROUP BY state"
 PURGE_NOTICES = """
     DELETE FROM deliveries WHERE id IN (
@@ -258,6 +282,11 @@ class Deliveries:
         facts: dict[str, object] = {"via": "url", "repeat": True, "cause": cause}
         return bool(await moved(self._database, REPEATING, delivery, facts, cause))
 
+    async def postpone(self, delivery: int, cause: str, next_at: int) -> bool:
+        """Keep that a repeat did not leave: it is made again, not before ``next_at``."""
+        facts: dict[str, object] = {"via": "url", "repeat": True, "cause": cause}
+        return bool(await moved(self._database, POSTPONED, delivery, facts, next_at))
+
     async def settle(self, delivery: int, state: Settled, cause: str = "") -> bool:
         """Keep how a post ended."""
         facts: dict[str, object] = {"via": "url", "cause": cause} if cause else {"via": "url"}
@@ -284,6 +313,18 @@ class Deliveries:
     async def oldest(self, state: DeliveryState) -> int | None:
         """Return when the oldest delivery of a state came to be."""
         return _number(await self._database.fetch_one(OLDEST, state))
+
+    async def backlog(self, *, but: str) -> dict[str, tuple[int, int]]:
+        """Return of each state how many are not sent and when the oldest came to be.
+
+        What waits for the next contact of the chat ``but`` is left out.
+        """
+        rows = await self._database.fetch_all(BACKLOG, but)
+        return {str(state): (int(count), int(oldest)) for state, count, oldest in rows}
+
+    async def sending_since(self) -> int | None:
+        """Return since when the one that is longest on its way has been so."""
+        return _number(await self._database.fetch_one(SENDING_SINCE))
 
     async def counts(self) -> dict[str, int]:
         """Return how many deliveries are in each state."""

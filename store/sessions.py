@@ -34,8 +34,12 @@ OWNER = """
     ORDER BY opened_at DESC, epoch DESC LIMIT 1
 """
 
+# Of the turn that somebody still holds; without a session there is nothing to doubt.
 DOUBT = """
-    INSERT INTO doubts (session, since) VALUES ($1, now_ms()) ON CONFLICT (session) DO NOTHING
+    INSERT INTO doubts (session, since)
+    SELECT session, now_ms() FROM turns
+    WHERE n = $1 AND state IN ('queued', 'running') AND fence = $2 AND session <> ''
+    ON CONFLICT (session) DO NOTHING
 """
 DOUBTED = "SELECT since FROM doubts WHERE session = $1"
 TRUST = "DELETE FROM doubts WHERE session = $1"

@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import os
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from store.connection import PRIMARY, Connection, rows_of, translated
+from store.connection import PRIMARY, Connection, as_ours, quotes_text, rows_of, translated
 from store.database import Queries, Row, Statement, Value
 from store.errors import StoreBroken, StoreDamaged, StoreUnusable
 from store.lock import Lock
@@ -17,13 +19,18 @@ from store.wal import lost_commits
 from store.writer import Writer
 
 OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
-CHECKED_BYTES = 64_000_000
-BACKUPS = "backups"  # the folder beside the database in which one is looked for
+CHECKED_BYTES = 64_000_000  # a larger one is looked at while it is used already: that takes seconds
+QUICK = "PRAGMA quick_check(1)"
+ALL = "PRAGMA integrity_check(1)"
+LOOK_AGAIN_S = 0.05
+BACKUPS = "backups"  # in the data folder, where the newest one is looked for
 RESTORING = ".restoring"  # beside the database: a restore was begun and not finished
+BACKUP = re.compile(r"-(\d{8}-\d{6})\.tar\.gz")  # when one was made, unless another name was given
 SUSPECT = ".suspect"  # beside the database: it failed, the next start looks at all of it
 DRAFT = ".made"
 MADE_BY_US = "PRAGMA application_id = 0x6f637762"  # any write would do: a database is never empty
 WAL = "PRAGMA journal_mode = WAL"
+EMPTY_LOG = "PRAGMA wal_checkpoint(TRUNCATE)"
 SETTINGS = """
     PRAGMA synchronous = FULL;
     PRAGMA fullfsync = ON;
@@ -44,6 +51,8 @@ class SqliteDatabase:
         self._connections = (reader, writer)
         self._reader = reader
         self._writer = gate
+        self._looker = Connection(path)
+        self._look: asyncio.Future[str] | None = None
 
     @property
     def exclusive(self) -> bool:
@@ -88,15 +97,53 @@ class SqliteDatabase:
             "broken": self._writer.broken is not None,
         }
 
+    async def look_at_all(self, say: Callable[[str], str]) -> None:
+        """Begin to look at all of the file while it is used; damage breaks it, as ``say`` says it."""
+        await _open(self._looker, self._path, _prepare_reader)
+        self._look = self._looker.put(lambda sqlite: str(sqlite.execute(QUICK).fetchone()[0]))
+        self._look.add_done_callback(partial(self._looked, say))
+
+    def _looked(self, say: Callable[[str], str], look: asyncio.Future[str]) -> None:
+        exc = look.exception()
+        if exc is not None:  # most often the end of the service, which cuts it short
+            if isinstance(as_ours(exc), StoreBroken):
+                self._writer.note(exc)
+        elif look.result() != "ok":
+            self._writer.note(StoreBroken(say(look.result())))
+
     async def close(self) -> None:
-        """Write what waits, close both connections and free the lock."""
+        """Write what waits, close the connections and free the lock."""
         await self._writer.close()
-        await _close(*self._connections)
+        while self._look is not None and not self._look.done():
+            self._looker.interrupt_now()
+            await asyncio.wait({self._look}, timeout=LOOK_AGAIN_S)
+        await _close(self._looker, *self._connections)
         self._lock.free()
 
 
-async def open_sqlite(path: Path, on_broken: Callable[[StoreBroken], None]) -> SqliteDatabase:
-    """Open the file, or make it. Raises ``StoreUnusable`` with a sentence when it must not be used."""
+async def open_sqlite(
+    path: Path, on_broken: Callable[[StoreBroken], None], backups: Path | None = None
+) -> SqliteDatabase:
+    """Open the file, or make it. Raises ``StoreUnusable`` with a sentence when it must not be used.
+
+    ``backups`` is the folder in which the newest backup is looked for, to be named in that sentence.
+    """
+    way_back = partial(_way_back, backups or path.parent / BACKUPS)
+    unchecked = _check(path) is None
+    try:
+        database = await _opened(path, on_broken)
+    except StoreDamaged as exc:
+        raise StoreDamaged(f"{exc} {way_back()}") from exc
+    if unchecked:
+        try:
+            await database.look_at_all(lambda found: f"{_damaged(path, found)} {way_back()}")
+        except BaseException:
+            await database.close()
+            raise
+    return database
+
+
+async def _opened(path: Path, on_broken: Callable[[StoreBroken], None]) -> SqliteDatabase:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         oldest = ".".join(map(str, OLDEST_SQLITE))
         raise StoreUnusable(f"Python's SQLite is {sqlite3.sqlite_version}; {oldest} is needed.")
@@ -151,7 +198,7 @@ def _look_at_log(path: Path) -> None:
     """Refuse a log that SQLite would silently take the first part of."""
     try:
         lost = lost_commits(path)
-    except sqlite3.DatabaseError as exc:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as exc:
         raise _unusable(path, exc) from exc
     if lost:
         what = f"its write-ahead log is broken in the middle, {lost} commits behind that are lost"
@@ -182,23 +229,41 @@ async def _open(
     try:
         _ = await connection
         await connection.put(prepare)
-    except sqlite3.DatabaseError as exc:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as exc:
         raise _unusable(path, exc) from exc
 
 
-def _unusable(path: Path, exc: sqlite3.DatabaseError) -> StoreUnusable:
+def _unusable(path: Path, exc: sqlite3.DatabaseError | UnicodeDecodeError) -> StoreUnusable:
+    if isinstance(exc, UnicodeDecodeError) or quotes_text(exc):
+        return _damaged(path, "names in it are no text")
     if exc.sqlite_errorcode & PRIMARY in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return _damaged(path, str(exc))
     return StoreUnusable(f"The database {path} cannot be opened: {exc}.")
 
 
 def _damaged(path: Path, what: str) -> StoreDamaged:
-    newest = max((path.parent / BACKUPS).glob("*.tar.gz"), default=None)
-    backup = f"the newest found is {newest}" if newest else "none was found here"
-    return StoreDamaged(
-        f"The database {path} is damaged ({what}). Restore a backup by python -m bot restore FILE "
-        f"({backup}), or move it and the files beside it away to begin with an empty one."
+    return StoreDamaged(f"The database {path} is damaged ({what}).")
+
+
+def _way_back(backups: Path) -> str:
+    """Return the sentence on what to do about a database that is damaged."""
+    newest = max(backups.glob("*.tar.gz"), key=_made_at, default=None)
+    found = f"the newest found is {newest}" if newest else f"none was found in {backups}"
+    return (
+        f"Restore a backup by python -m bot restore FILE ({found}), or move it and the files "
+        "beside it away to begin with an empty one."
     )
+
+
+def _made_at(backup: Path) -> float:
+    named = BACKUP.search(backup.name)
+    with contextlib.suppress(ValueError):  # no time at all, but somebody's own digits
+        if named:
+            return datetime.strptime(named[1], "%Y%m%d-%H%M%S").replace(tzinfo=UTC).timestamp()
+    try:
+        return backup.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _prepare_writer(path: Path, sqlite: sqlite3.Connection) -> None:
@@ -215,13 +280,15 @@ def _prepare_writer(path: Path, sqlite: sqlite3.Connection) -> None:
     if mode != "wal":
         raise StoreUnusable(f"The file system of {path} cannot hold a write-ahead log ({mode}).")
     sqlite.executescript(SETTINGS)
+    with contextlib.suppress(sqlite3.OperationalError):  # no space, or held by others: later then
+        sqlite.execute(EMPTY_LOG).fetchone()  # so that torn ends of several crashes never gather
 
 
 def _check(path: Path) -> str | None:
     """Return how a database is looked at before it is used; a large one would take seconds."""
     if _beside(path, SUSPECT).exists():
-        return "PRAGMA integrity_check(1)"
-    return "PRAGMA quick_check(1)" if _size(path) <= CHECKED_BYTES else None
+        return ALL
+    return QUICK if _size(path) <= CHECKED_BYTES else None
 
 
 def _prepare_reader(sqlite: sqlite3.Connection) -> None:

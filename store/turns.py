@@ -1,6 +1,7 @@
 """Turns: what waits in each chat's lane, what runs, how it ended."""
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 from store.database import Database, Row, Statement, Value
 from store.deliveries import KEEP_FOR_TURN
@@ -43,6 +44,7 @@ RENEW = f"""
 """
 # Whoever works on a turn shows the fence number that it had when the turn was claimed.
 HELD = "n = $1 AND state = 'running' AND fence = $3"
+STILL_HELD = f"SELECT {TURN_COLUMNS} FROM turns WHERE n = $1 AND state = 'running' AND fence = $2"
 OWNED = f"fence = fence + 1, owner = $3, lease_until = now_ms() + {LEASE_MS}"
 CLAIM = Move(
     "claimed",
@@ -71,26 +73,30 @@ SESSION_KNOWN = Move(
     "turns",
     when=HELD,
     changes="session = $4, directory = $5, agent = $6, model = $7",
+    returns=TURN_COLUMNS,
 )
 SENDING = Move(
     "prompt_sent",
     "turns",
     when=f"{HELD} AND prompt_state = 'none'",
     changes="prompt = $4, prompt_state = 'sending', prompts = prompts + 1",
+    returns=TURN_COLUMNS,
 )
 ACCEPTED = Move(
     "accepted",
     "turns",
     when=f"{HELD} AND prompt_state = 'sending'",
     changes="prompt_state = 'accepted'",
+    returns=TURN_COLUMNS,
 )
 FORGOTTEN = Move(
     "forgotten",
     "turns",
     when=f"{HELD} AND prompt_state <> 'none'",
     changes="prompt = '', prompt_state = 'none'",
+    returns=TURN_COLUMNS,
 )
-ANSWERED = Move("answered", "turns", when=HELD, changes="outcome = $4")
+ANSWERED = Move("answered", "turns", when=HELD, changes="outcome = $4", returns=TURN_COLUMNS)
 HALT = Move("halted", "turns", when="n = $1 AND state = 'running'", changes="stopped_by = $3")
 FORCE = Move("forced", "turns", when="n = $1 AND state = 'queued'", changes="forced = 1")
 DROP = Move(
@@ -154,7 +160,11 @@ def turn_values(turn: NewTurn) -> tuple[Value, ...]:
 
 
 class Turns:
-    """Every turn. A turn moves ``queued → running → done | failed | stopped``, or ``dropped``."""
+    """Every turn. A turn moves ``queued → running → done | failed | stopped``, or ``dropped``.
+
+    What a worker does to its turn returns it as it then stands, and never with the fence of
+    somebody else who holds it by now: that raises ``TurnLost``.
+    """
 
     def __init__(self, database: Database, owner: str) -> None:
         self._database = database
@@ -167,12 +177,6 @@ class Turns:
     async def get(self, n: int) -> TurnRecord | None:
         """Return a turn by its number."""
         return _turn(await self._database.fetch_one(GET, n))
-
-    async def current(self, n: int) -> TurnRecord:
-        """Return a turn that must be there, as it stands now."""
-        turn = await self.get(n)
-        assert turn is not None, "a turn that runs is never deleted"
-        return turn
 
     async def by_message(self, message: str) -> TurnRecord | None:
         """Return the turn of an inbound message."""
@@ -229,22 +233,25 @@ class Turns:
 
     async def set_session(
         self, turn: TurnRecord, session: str, directory: str, *, agent: str = "", model: str = ""
-    ) -> None:
+    ) -> TurnRecord:
         """Keep which session the turn runs in, and with which agent and model."""
         facts: dict[str, object] = {"session": session, "agent": agent, "model": model}
-        await self._held(SESSION_KNOWN, turn, facts, session, directory, agent, model)
+        return await self._held(SESSION_KNOWN, turn, facts, session, directory, agent, model)
 
-    async def prompt_sending(self, turn: TurnRecord, prompt: str) -> None:
+    async def prompt_sending(self, turn: TurnRecord, prompt: str) -> TurnRecord:
         """Keep the prompt's id before it leaves: from now on it may be on the server."""
-        await self._held(SENDING, turn, {"prompt": prompt}, prompt)
+        return await self._held(SENDING, turn, {"prompt": prompt}, prompt)
 
-    async def prompt_accepted(self, turn: TurnRecord, **facts: object) -> None:
-        """Keep that the server has the prompt."""
-        await self._try(ACCEPTED, turn, facts)
+    async def prompt_accepted(self, turn: TurnRecord, **facts: object) -> TurnRecord:
+        """Keep that the server has the prompt; nothing changes where that is known."""
+        accepted = await self._try(ACCEPTED, turn, facts)
+        if accepted is None:
+            accepted = _turn(await self._database.fetch_one(STILL_HELD, turn.n, turn.fence))
+        return accepted or _lost(turn)
 
-    async def prompt_forgotten(self, turn: TurnRecord, cause: str) -> None:
+    async def prompt_forgotten(self, turn: TurnRecord, cause: str) -> TurnRecord:
         """Keep that the server does not have the prompt, which may so be sent anew."""
-        await self._held(FORGOTTEN, turn, {"cause": cause})
+        return await self._held(FORGOTTEN, turn, {"cause": cause})
 
     async def answered(self, turn: TurnRecord, outcome: str, **facts: object) -> None:
         """Keep that the server said the turn is over."""
@@ -301,10 +308,10 @@ class Turns:
         """
         facts: dict[str, object] = {"state": state, "outcome": outcome, "chars": len(answer)}
         values = (turn.fence, state, outcome, reason, stopped_by, answer, footer, at)
-        # The delivery first: it is made only for a turn that has not ended.
+        # What belongs to it first: it is made only for a turn that has not ended.
         first = [] if delivery is None else [_delivery(turn, delivery)]
         if unheard:
-            first.append(Statement(DOUBT, turn.session))
+            first.append(Statement(DOUBT, turn.n, turn.fence))
         end = END.statements(turn.n, facts, *values)
         return bool((await self._database.write(*first, *end))[-1])
 
@@ -328,15 +335,14 @@ class Turns:
 
     async def _held(
         self, move: Move, turn: TurnRecord, facts: dict[str, object], *args: Value
-    ) -> None:
+    ) -> TurnRecord:
         """Make a move of a turn that is ours. Raises ``TurnLost`` when it is not any more."""
-        if not await self._try(move, turn, facts, *args):
-            raise TurnLost(f"turn {turn.n} is not held with fence {turn.fence}")
+        return await self._try(move, turn, facts, *args) or _lost(turn)
 
     async def _try(
         self, move: Move, turn: TurnRecord, facts: dict[str, object], *args: Value
-    ) -> bool:
-        return bool(await moved(self._database, move, turn.n, facts, turn.fence, *args))
+    ) -> TurnRecord | None:
+        return _first_of(await moved(self._database, move, turn.n, facts, turn.fence, *args))
 
     async def _all(self, sql: str, *args: Value) -> list[TurnRecord]:
         return [turn_of_row(row) for row in await self._database.fetch_all(sql, *args)]
@@ -344,6 +350,10 @@ class Turns:
 
 def _turn(row: Row | None) -> TurnRecord | None:
     return turn_of_row(row) if row else None
+
+
+def _lost(turn: TurnRecord) -> NoReturn:
+    raise TurnLost(f"turn {turn.n} is not held with fence {turn.fence}")
 
 
 def _first(rows: list[list[Row]]) -> TurnRecord | None:

@@ -5,6 +5,10 @@ crash that is right: what is torn was never synced, so nobody was told that it i
 each commit is synced before the next one is written: where two commits or more stand behind
 the frame that is not whole, it was whole once, and what they hold was acknowledged.
 
+Only commits of one chain are counted, in which the sum of each frame goes on from the sum
+stored with the one before. What one crash tore and what another one did may stand behind
+each other in the same run of the log, but nothing chains them.
+
 https://www.sqlite.org/walformat.html
 """
 
@@ -12,15 +16,19 @@ import contextlib
 import os
 import sqlite3
 import struct
+import sys
 from pathlib import Path
+
+Sums = tuple[int, int]
 
 HEADER = struct.Struct(">4I2I2I")  # magic, version, page size, checkpoint, two salts, two sums
 SUMMED_BYTES = 24
 WORD = 0xFFFFFFFF
+NATIVE = "<" if sys.byteorder == "little" else ">"  # how SQLite reads words to sum them up
 PAGE_SIZE_AT = 16  # in the database; 1 stands for the largest
 LARGEST_PAGE = 65_536
-FRAME = struct.Struct(">2I2I")  # page, size of the database after a commit, two salts; then sums
-FRAME_BYTES = 24
+FRAME = struct.Struct(">2I2I2I")  # page, size of the database after a commit, two salts, two sums
+SUMMED_OF_FRAME = 8  # and the page itself
 VALID_FRAMES = struct.Struct("=I")
 VALID_FRAMES_AT = 16  # in the index that SQLite makes of the log
 TORN_AT_MOST = 1
@@ -38,7 +46,7 @@ def lost_commits(database: Path) -> int:
     with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
         connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
         valid = _valid_frames(database)
-    beyond = sum(number > valid for number in _commits(database, log))
+    beyond = _longest_chain(log, valid, _page_bytes(database))
     return beyond if beyond > TORN_AT_MOST else 0
 
 
@@ -48,21 +56,27 @@ def _valid_frames(database: Path) -> int:
         return int(VALID_FRAMES.unpack(index.read(VALID_FRAMES.size))[0])
 
 
-def _commits(database: Path, log: Path) -> list[int]:
-    """Return the numbers of the frames that end a commit of the log's present run."""
-    found: list[int] = []
-    page_bytes = _page_bytes(database)
+def _longest_chain(log: Path, valid: int, page_bytes: int) -> int:
+    """Return how many commits of the log's present run are in the longest chain behind the valid frames."""
+    longest = chain = 0
+    before: Sums = (0, 0)
+    frame_bytes = FRAME.size + page_bytes
     with log.open("rb") as file:
-        salts = _salts(file.read(HEADER.size))
-        number = 0
-        while len(head := file.read(FRAME.size)) == FRAME.size:
-            number += 1
-            _, committed, *of_frame = FRAME.unpack(head)
+        order, salts = _run(file.read(HEADER.size))
+        file.seek(valid * frame_bytes, os.SEEK_CUR)
+        while len(frame := file.read(frame_bytes)) == frame_bytes:
+            _, committed, *of_frame, first, second = FRAME.unpack(frame[: FRAME.size])
             salts = salts or of_frame  # a header that is not whole: the first frame is of its run
-            if committed and of_frame == salts:
-                found.append(number)
-            file.seek(FRAME_BYTES - FRAME.size + page_bytes, os.SEEK_CUR)
-    return found
+            if of_frame != salts:
+                chain = 0
+                continue
+            summed = frame[:SUMMED_OF_FRAME] + frame[FRAME.size :]
+            if _sums(order, summed, before) != (first, second):
+                chain = 0
+            before = (first, second)
+            chain += bool(committed)
+            longest = max(longest, chain)
+    return longest
 
 
 def _page_bytes(database: Path) -> int:
@@ -72,12 +86,19 @@ def _page_bytes(database: Path) -> int:
     return LARGEST_PAGE if size == 1 else size
 
 
-def _salts(header: bytes) -> list[int]:
-    """Return the salts of the header, none when its sum is another one."""
-    magic, _, _, _, *salts = HEADER.unpack(header)
+def _run(header: bytes) -> tuple[str, list[int]]:
+    """Return the order of bytes and the salts of the header, no salts when its sum is another one."""
+    magic, _, _, _, *salts, first, second = HEADER.unpack(header)
     order = ">" if magic & 1 else "<"
-    words, sums = struct.unpack(f"{order}6I", header[:SUMMED_BYTES]), (0, 0)
+    if _sums(order, header[:SUMMED_BYTES], (0, 0)) == (first, second):
+        return order, salts
+    return NATIVE, []
+
+
+def _sums(order: str, content: bytes, before: Sums) -> Sums:
+    words = struct.unpack(f"{order}{len(content) // 4}I", content)
+    one, two = before
     for first, second in zip(words[::2], words[1::2], strict=True):
-        one = (sums[0] + first + sums[1]) & WORD
-        sums = (one, (sums[1] + second + one) & WORD)
-    return salts[:2] if list(sums) == salts[2:] else []
+        one = (one + first + two) & WORD
+        two = (two + second + one) & WORD
+    return one, two

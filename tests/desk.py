@@ -74,7 +74,7 @@ class Desk:
         """Let a turn end: looked at again, answered."""
         looked = await self.look(n, **look)
         await self.store.turns.end(
-            await self.store.turns.current(n),
+            await self.store.turns.get(n),
             state=state,
             outcome="answered",
             reason=reason,

@@ -170,6 +170,16 @@ async def test_a_session_whose_opening_was_cut_off_is_found_by_the_next_try(
     assert len(opencode.sessions) == 1
 
 
+async def test_a_session_of_the_same_epoch_that_a_restored_backup_does_not_know_is_not_continued(
+    sessions, store, turn, opencode
+):
+    directory = await sessions.directory(await chat(store))
+    marks = {"service": "svc", "chat": CHAT, "epoch": 0, "turn": 7}  # numbers go on above it
+    later = opencode.open_session(str(directory), "after the backup", metadata=marks)
+    opened = await sessions.open_for(await turn(), await chat(store))
+    assert opened.session != later
+
+
 @pytest.mark.parametrize(
     "metadata",
     [
@@ -177,6 +187,7 @@ async def test_a_session_whose_opening_was_cut_off_is_found_by_the_next_try(
         {"service": "another", "chat": CHAT, "epoch": 0},
         {"service": "svc", "chat": OTHER, "epoch": 0},
         {"service": "svc", "chat": CHAT, "epoch": 1},
+        {"service": "svc", "chat": CHAT, "epoch": 0},
     ],
 )
 async def test_nobody_elses_session_is_taken_for_ours(sessions, store, turn, opencode, metadata):

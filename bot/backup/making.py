@@ -103,7 +103,7 @@ def _hold(places: Places, work: Path, looks: int) -> tuple[Contents, set[str]]:
     copy = work / DATABASE
     copy.unlink(missing_ok=True)
     snapshot(places.database, copy)
-    found = contents(copy)
+    found = contents(copy, f"The database {places.database}")
     gone = _link(places.blobs, work / BLOBS, found.blobs)
     return _hold(places, work, looks - 1) if gone and looks > 1 else (found, gone)
 

@@ -110,7 +110,7 @@ def _cleared(places: Places) -> Iterator[None]:
     _clear(places)
     try:
         yield
-    except sqlite3.Error as exc:
+    except (sqlite3.Error, UnicodeDecodeError) as exc:
         _clear(places)
         raise BackupError(f"The database in the backup cannot be used: {exc}.") from exc
     except BaseException:
@@ -228,12 +228,19 @@ def _tell_settled(settled: Settled, say: Say) -> None:
         named = ", ".join(f"#{n}" for n in settled.turns[:NAMED])
         more = len(settled.turns) - NAMED
         rest = f" and {more} more" if more > 0 else ""
-        say(f"Not over when it was made, ended now, people are told to /retry: {named}{rest}.")
+        say(
+            "Unfinished when the backup was made; ended now, and their chats are told to /retry: "
+            f"{named}{rest}."
+        )
     if settled.deliveries:
         say(
             f"On their way when it was made, perhaps shown since: {settled.deliveries} answers. "
             "They are not sent again; their chats are told of /result."
         )
+    say(
+        f"New tasks are numbered from #{settled.goes_on} on: the numbers between may have been "
+        "given since the backup."
+    )
 
 
 def _tell_moved(places: Places, plan: Plan, say: Say) -> None:

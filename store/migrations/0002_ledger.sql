@@ -24,6 +24,11 @@ ALTER TABLE deliveries ADD COLUMN refusals BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE deliveries ADD COLUMN next_at BIGINT NOT NULL DEFAULT 0;   -- not posted again before
 CREATE INDEX deliveries_by_state ON deliveries (state, id);
 
+-- That the chat was told of a delivery in doubt, or of one that failed, is a fact of its own:
+-- it was written over the cause, which whoever looks after the service still wants to read.
+ALTER TABLE deliveries ADD COLUMN told BIGINT NOT NULL DEFAULT 0;
+UPDATE deliveries SET told = 1 WHERE cause = 'told';
+
 -- Sessions that may still be at work for a turn that ended without OpenCode's word.
 CREATE TABLE doubts (
     session TEXT PRIMARY KEY,

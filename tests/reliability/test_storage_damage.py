@@ -1,5 +1,6 @@
 """S4: a database that is damaged is refused with the way back, and never silently begun anew."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -9,7 +10,7 @@ import pytest
 
 from store import open_store
 from store.errors import StoreDamaged, StoreError, StoreUnusable
-from store.wal import lost_commits
+from store.wal import _valid_frames, lost_commits
 from tests.fakes.opencode import FakeOpenCode
 from tests.reliability.processes import over, processes
 from tests.service_fixtures import environment, free_port
@@ -19,6 +20,7 @@ MESSAGES = 60
 PAGE = 4096
 FRAME = PAGE + 24
 HEADER = 32
+ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) FROM n"
 
 
 @pytest.fixture
@@ -76,6 +78,11 @@ def flip_pages(path):
         spoil(path, page * PAGE, os.urandom(16))
 
 
+def flip_last_pages(path):
+    for page in range(path.stat().st_size // PAGE - 12, path.stat().st_size // PAGE):
+        spoil(path, page * PAGE, os.urandom(16))
+
+
 def cut_pages_off(path):
     os.truncate(path, path.stat().st_size // PAGE // 2 * PAGE)
 
@@ -124,14 +131,46 @@ async def test_s4_the_service_says_how_to_go_back_to_the_newest_backup(
         code, said = await over(await run("run", **environ))
         assert (code, "Traceback" in said) == (1, False)
         assert "is damaged" in said
-        assert "python -m bot restore FILE (none was found here)" in said
+        assert "python -m bot restore FILE (none was found in " in said
         (path.parent / "backups").mkdir()
         for name in ("bot-20260101-000000.tar.gz", "bot-20260201-000000.tar.gz"):
             (path.parent / "backups" / name).touch()
         code, said = await over(await run("run", **environ))
-    assert (code, "Traceback" in said) == (1, False)
-    assert "the newest found is" in said
-    assert "bot-20260201-000000.tar.gz" in said
+        assert (code, "Traceback" in said) == (1, False)
+        assert "the newest found is" in said
+        assert "bot-20260201-000000.tar.gz" in said
+
+
+async def test_s4_the_newest_backup_is_found_though_the_database_is_elsewhere(
+    path, filled, make_standin, tmp_path
+):
+    elsewhere = tmp_path / "elsewhere" / "bot.db"
+    elsewhere.parent.mkdir()
+    path.rename(elsewhere)
+    flip_pages(elsewhere)
+    (path.parent / "backups").mkdir()
+    (path.parent / "backups" / "bot-20260201-000000.tar.gz").touch()
+    async with processes(tmp_path / "home") as run, FakeOpenCode() as fake:
+        environ = environment(tmp_path, await make_standin(), port=free_port(), opencode=fake)
+        environ |= {"BOT_DATABASE_URL": f"sqlite:///{elsewhere}"}
+        code, said = await over(await run("run", **environ))
+    assert code == 1
+    assert f"the newest found is {path.parent}/backups/bot-20260201-000000.tar.gz" in said
+
+
+async def test_s4_the_newest_backup_is_the_one_made_last_whatever_its_name(url, path, filled):
+    flip_pages(path)
+    backups = path.parent / "backups"
+    backups.mkdir()
+    (backups / "zoo.tar.gz").touch()
+    os.utime(backups / "zoo.tar.gz", (1_700_000_000, 1_700_000_000))
+    copied = backups / "bot-20230101-000000.tar.gz"  # touched last, made first
+    copied.touch()
+    with pytest.raises(StoreDamaged, match=r"the newest found is .*zoo"):
+        await open_store(url)
+    (backups / "bot-20260201-000000.tar.gz").touch()
+    with pytest.raises(StoreDamaged, match=r"the newest found is .*20260201"):
+        await open_store(url)
 
 
 # What the log holds.
@@ -216,6 +255,49 @@ def test_s4_pages_may_have_any_size(tmp_path):
         assert lost_commits(copy / "bot.db") == 10
 
 
+def stopped_in_a_commit(live, path, rows):
+    """Leave a database as a power cut does: what was written last lacks its first frame."""
+    path.parent.mkdir(exist_ok=True)
+    with contextlib.closing(sqlite3.connect(live, isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("INSERT INTO t VALUES (randomblob(100))")
+        whole = HEADER + _valid_frames(live) * FRAME
+        database.execute("BEGIN")
+        for _ in range(rows):
+            database.execute("INSERT INTO t VALUES (randomblob(3000))")
+        database.execute("COMMIT")
+        for end in ("", "-wal"):
+            shutil.copy(f"{live}{end}", f"{path}{end}")
+    spoil(path.with_name(path.name + "-wal"), whole, bytes(FRAME))
+
+
+@pytest.fixture
+def cut_twice(path, tmp_path):
+    """A sound database after two power cuts, each in a commit, in one run of the log."""
+    live = tmp_path / "live" / "bot.db"
+    live.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(live)) as database:
+        database.execute("CREATE TABLE t (x)")
+    stopped_in_a_commit(live, path, 12)
+    assert lost_commits(path) == 0
+    stopped_in_a_commit(path, tmp_path / "twice" / "bot.db", 4)
+    return tmp_path / "twice" / "bot.db"
+
+
+def test_s4_two_power_cuts_in_one_run_of_the_log_are_no_damage(cut_twice):
+    assert lost_commits(cut_twice) == 0
+    with contextlib.closing(sqlite3.connect(cut_twice)) as database:
+        assert database.execute("SELECT COUNT(*) FROM t").fetchone() == (2,)
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_s4_a_start_empties_the_log_so_that_torn_ends_never_gather(url, crashed):
+    spoil(crashed, crashed.stat().st_size - 100, os.urandom(100))
+    async with await open_store(url) as store:
+        assert store.health()["wal_bytes"] == 0
+    assert await kept(url) == list(range(MESSAGES - 1))
+
+
 # What is found only while it runs.
 
 
@@ -223,9 +305,9 @@ async def test_s4_after_a_failure_the_next_start_looks_at_all_of_a_large_databas
     url, path, filled, monkeypatch
 ):
     monkeypatch.setattr("store.sqlite.CHECKED_BYTES", -1)
-    for page in range(path.stat().st_size // PAGE - 12, path.stat().st_size // PAGE):
-        spoil(path, page * PAGE, os.urandom(16))
-    async with await open_store(url) as store:  # too large to look at
+    monkeypatch.setattr("store.sqlite.QUICK", ENDLESS)
+    flip_last_pages(path)
+    async with await open_store(url) as store:  # too large to look at first
         with pytest.raises(StoreError):
             await kept_in(store)
         assert store.health()["broken"]
@@ -235,6 +317,35 @@ async def test_s4_after_a_failure_the_next_start_looks_at_all_of_a_large_databas
         with pytest.raises(StoreDamaged):
             await open_store(url)
     assert suspect.exists()
+
+
+async def test_s4_a_large_database_is_looked_at_while_it_runs_and_damage_ends_the_service(
+    url, path, filled, monkeypatch
+):
+    monkeypatch.setattr("store.sqlite.CHECKED_BYTES", -1)
+    flip_last_pages(path)
+    broken = asyncio.get_running_loop().create_future()
+    async with await open_store(url, on_broken=broken.set_result) as store:
+        async with asyncio.timeout(30):
+            said = str(await broken)
+        assert "is damaged" in said
+        assert "python -m bot restore FILE" in said
+        assert store.health()["broken"]
+    assert path.with_name("bot.db.suspect").exists()
+    with pytest.raises(StoreDamaged):
+        await open_store(url)
+
+
+async def test_s4_a_close_does_not_wait_for_the_look_at_a_large_database(
+    url, path, filled, monkeypatch
+):
+    monkeypatch.setattr("store.sqlite.CHECKED_BYTES", -1)
+    monkeypatch.setattr("store.sqlite.QUICK", ENDLESS)
+    broken = []
+    async with asyncio.timeout(30):
+        async with await open_store(url, on_broken=broken.append) as store:
+            assert await store.inbox.find("m1") is not None
+    assert broken == []
 
 
 async def kept_in(store):

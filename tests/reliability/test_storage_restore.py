@@ -269,7 +269,8 @@ async def test_s7_a_backup_of_nothing_unfinished_says_nothing_of_it(places, tmp_
     file = back_up(places, tmp_path / "b.tar.gz", now=NOW, say=lambda _: None)
     said = put_back(places, file)
     assert said[1] == "Lost: all that was accepted since, 0 messages, 0 turns."
-    assert said[2].startswith("What was there before is in ")
+    assert said[2].startswith("New tasks are numbered from #")
+    assert said[3].startswith("What was there before is in ")
 
 
 def test_s7_a_data_folder_that_cannot_be_made_is_said(file, tmp_path):

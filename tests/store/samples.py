@@ -94,7 +94,7 @@ async def in_doubt(store, delivery, cause="ReadTimeout"):
 
 async def end(store, n, *, state="done", answer="fine", at=2000, delivery=None):
     return await store.turns.end(
-        await store.turns.current(n),
+        await store.turns.get(n),
         state=state,
         outcome="answered",
         reason="",

@@ -205,6 +205,17 @@ async def test_what_is_not_sent_can_be_listed_by_state_and_by_chat(store):
     assert await store.deliveries.oldest("failed") is None
 
 
+async def test_the_backlog_leaves_out_what_one_chat_is_shown_at_its_next_contact(store):
+    await store.deliveries.add(a_delivery(1, at=3))
+    dead = await store.deliveries.add(a_delivery(None, at=4))
+    await on_its_way(store, dead.id)
+    await store.deliveries.settle(dead.id, "failed", "errcode 1")
+    await store.deliveries.add(a_delivery(2, chat="wecom:group:g9", at=5))
+    await store.deliveries.add(a_delivery(None, chat="wecom:group:g9", at=6))
+    assert await store.deliveries.backlog(but=CHAT) == {"due": (2, 5)}
+    assert await store.deliveries.backlog(but="") == {"due": (3, 3), "failed": (1, 4)}
+
+
 async def test_old_notices_are_deleted_and_answers_wait_for_their_turn(store, monkeypatch):
     monkeypatch.setattr("store.deliveries.PURGED_AT_ONCE", 1)
     for turn, at in ((None, 1), (None, 2), (3, 1), (None, 9)):

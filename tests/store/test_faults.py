@@ -8,11 +8,14 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from store import open_store
+from store.connection import as_ours
 from store.database import Statement
 from store.errors import StoreError, StoreFull
 from tests.store.samples import CHAT, accept
@@ -265,3 +268,59 @@ async def test_a_database_that_another_program_holds_is_an_error_and_not_the_end
         assert await store.inbox.find("m1") is not None
         other.execute("ROLLBACK")
     assert await _outcome(accept(store, "m2")) == "kept"
+
+
+# A text of which one byte is damaged: SQLite's own checks find nothing wrong.
+
+
+async def spoilt_text(store, n, *, words="secret words of people"):
+    """Flip a byte of an answer, as a disk does."""
+    await store.database.write(
+        Statement("UPDATE turns SET answer = CAST($2 AS TEXT) WHERE n = $1", n, _flipped(words))
+    )
+
+
+def _flipped(words):
+    return words.encode() + b"\xff!"
+
+
+async def test_a_damaged_text_is_read_as_far_as_it_is_one_and_said_without_its_words(
+    store, path, monkeypatch
+):
+    monkeypatch.setattr("store.connection._Damage.at", -1e9)
+    await accept(store, "m1")
+    await accept(store, "m2")
+    await spoilt_text(store, 1)
+    with capture_logs() as logged:
+        for _ in range(3):
+            assert (
+                await store.turns.get(1)
+            ).answer == "secret words of people\N{REPLACEMENT CHARACTER}!"
+        assert [turn.message for turn in await store.turns.unfinished()] == ["m1", "m2"]
+        async with store.database.transaction() as queries:
+            assert await queries.fetch_one("SELECT answer FROM turns WHERE n = 1")
+    assert logged == [{"event": "store.text_damaged", "log_level": "error"}]
+    check_integrity(path)
+    assert not store.health()["broken"]
+
+
+async def test_a_change_that_returns_a_damaged_text_fails_alone_and_without_its_words(store):
+    await accept(store, "m1")
+    await spoilt_text(store, 1)
+    change = Statement("UPDATE turns SET fence = fence + 7 WHERE n = 1 RETURNING answer")
+    before = (await store.turns.get(1)).fence
+    async with asyncio.TaskGroup() as group:  # they share a commit
+        kept = group.create_task(_outcome(accept(store, "m2")))
+        with pytest.raises(StoreError) as failed:
+            await store.database.write(change)
+    assert kept.result() == "kept"
+    assert "secret" not in "".join(traceback.format_exception(failed.value))
+    assert (await store.turns.get(1)).fence == before
+
+
+def test_the_error_for_a_damaged_text_never_carries_it():
+    quoting = sqlite3.OperationalError(
+        "Could not decode to UTF-8 column 'answer' with text 'secret words'"
+    )
+    ours = as_ours(quoting)
+    assert "secret" not in "".join(traceback.format_exception(ours))

@@ -26,10 +26,9 @@ async def held(store, message="m1"):
 
 async def prompted(store):
     turn = await held(store)
-    await store.turns.set_session(turn, "ses_1", "/w", agent="build", model="p/m")
-    await store.turns.prompt_sending(turn, "msg_1")
-    await store.turns.prompt_accepted(turn, opencode="1.18.33")
-    return turn
+    turn = await store.turns.set_session(turn, "ses_1", "/w", agent="build", model="p/m")
+    turn = await store.turns.prompt_sending(turn, "msg_1")
+    return await store.turns.prompt_accepted(turn, opencode="1.18.33")
 
 
 async def test_a_turns_whole_life_can_be_read(store):
@@ -50,7 +49,7 @@ async def test_a_turns_whole_life_can_be_read(store):
     assert facts[6] == {"via": "bubble"}
     assert {edge.fence for edge in history} == {1}
     assert [edge.at for edge in history] == sorted(edge.at for edge in history)
-    assert (await store.turns.current(1)).stored_at <= history[0].at
+    assert (await store.turns.get(1)).stored_at <= history[0].at
 
 
 async def test_what_is_sent_by_an_address_is_told_step_by_step(store):
@@ -119,12 +118,46 @@ async def test_whoever_lost_a_turn_can_move_it_no_more(store):
         turn, state="done", outcome="answered", reason="", stopped_by="", answer="of a ghost",
         footer="", at=9, delivery=a_delivery(),
     )  # fmt: skip
-    now = await store.turns.current(1)
+    now = await store.turns.get(1)
     assert not old
     assert (now.state, now.session, now.answer, now.fence) == (
         "running", "ses_1", "", taken.fence,
     )  # fmt: skip
     assert await store.deliveries.of_turn(1) is None
+
+
+async def test_who_slept_while_the_prompt_was_on_its_way_never_gets_the_new_owners_fence(store):
+    turn = await held(store)
+    turn = await store.turns.set_session(turn, "ses_1", "/w")
+    turn = await store.turns.prompt_sending(turn, "msg_1")
+    taken = await store.turns.take_up(CHAT)
+    with pytest.raises(TurnLost):
+        await store.turns.prompt_accepted(turn)
+    assert (await store.turns.get(1)).prompt_state == "sending"
+    assert (await store.turns.prompt_accepted(taken)).fence == taken.fence
+    with pytest.raises(TurnLost):
+        await store.turns.prompt_accepted(turn)  # accepted, but by somebody else
+
+
+async def test_each_move_of_a_worker_returns_the_turn_as_it_left_it(store):
+    turn = await held(store)
+    for made, state in [
+        (lambda: store.turns.set_session(turn, "ses_1", "/w"), "none"),
+        (lambda: store.turns.prompt_sending(turn, "msg_1"), "sending"),
+        (lambda: store.turns.prompt_accepted(turn), "accepted"),
+        (lambda: store.turns.prompt_accepted(turn), "accepted"),
+        (lambda: store.turns.prompt_forgotten(turn, "swallowed"), "none"),
+    ]:
+        after = await made()
+        assert after == await store.turns.get(1)
+        assert (after.prompt_state, after.fence) == (state, turn.fence)
+
+
+async def test_an_end_that_the_fence_refuses_leaves_no_doubt_about_the_session(store):
+    turn = await prompted(store)
+    await store.turns.take_up(CHAT)
+    assert not await unheard_end(store, turn)
+    assert not await store.sessions.doubted("ses_1")
 
 
 class Shared:
@@ -152,11 +185,11 @@ async def test_a_lease_is_renewed_for_what_is_ours_alone(store):
     await held(store)
     await store.database.write(Statement("UPDATE turns SET lease_until = 1"))
     await store.turns.renew()
-    assert (await store.turns.current(1)).lease_until > 1
+    assert (await store.turns.get(1)).lease_until > 1
     await store.database.write(Statement(SLEEPER, 7))
-    before = (await store.turns.current(1)).lease_until
+    before = (await store.turns.get(1)).lease_until
     await store.turns.renew()
-    assert (await store.turns.current(1)).lease_until == before
+    assert (await store.turns.get(1)).lease_until == before
 
 
 async def test_of_many_who_take_a_turn_up_the_last_holds_it(store):
@@ -165,15 +198,19 @@ async def test_of_many_who_take_a_turn_up_the_last_holds_it(store):
         jobs = [group.create_task(store.turns.take_up(CHAT)) for _ in range(10)]
     fences = sorted(job.result().fence for job in jobs)
     assert fences == list(range(2, 12))
-    assert (await store.turns.current(1)).fence == 11
+    assert (await store.turns.get(1)).fence == 11
+
+
+async def unheard_end(store, turn):
+    return await store.turns.end(
+        turn, state="failed", outcome="interrupted", reason="", stopped_by="", answer="",
+        footer="", at=9, delivery=None, unheard=True,
+    )  # fmt: skip
 
 
 async def test_doubt_about_a_session_lives_as_long_as_nobody_clears_it(store, path):
     turn = await prompted(store)
-    await store.turns.end(
-        await store.turns.current(turn.n), state="failed", outcome="interrupted", reason="",
-        stopped_by="", answer="", footer="", at=9, delivery=None, unheard=True,
-    )  # fmt: skip
+    assert await unheard_end(store, turn)
     assert await store.sessions.doubted("ses_1")
     await store.close()
     async with await open_store(f"sqlite:///{path}") as again:

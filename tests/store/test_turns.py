@@ -57,12 +57,12 @@ async def test_what_a_turn_goes_through_is_kept(store):
     held = await store.turns.claim(CHAT, 5)
     await store.turns.set_session(held, "ses_1", "/w", agent="build", model="p/m")
     await store.turns.prompt_sending(held, "msg_1")
-    sending = await store.turns.current(1)
+    sending = await store.turns.get(1)
     await store.turns.prompt_accepted(held)
     await store.turns.set_syncs(1, before=4)
     await store.turns.set_syncs(1, after=6)
     await store.turns.save_answers([(held, "so far")])
-    turn = await store.turns.current(1)
+    turn = await store.turns.get(1)
     assert (sending.prompt, sending.prompt_state, sending.prompts) == ("msg_1", "sending", 1)
     assert (turn.session, turn.directory, turn.agent, turn.model) == ("ses_1", "/w", "build", "p/m")
     assert (turn.prompt_state, turn.sync_before, turn.sync_after) == ("accepted", 4, 6)
@@ -74,10 +74,9 @@ async def test_a_prompt_that_was_forgotten_is_counted_when_it_is_sent_again(stor
     held = await store.turns.claim(CHAT, 5)
     await store.turns.prompt_sending(held, "msg_1")
     await store.turns.prompt_forgotten(held, "swallowed")
-    await store.turns.prompt_accepted(held)
-    assert (await store.turns.current(1)).prompt_state == "none"
+    assert (await store.turns.prompt_accepted(held)).prompt_state == "none"
     await store.turns.prompt_sending(held, "msg_2")
-    assert (await store.turns.current(1)).prompts == 2
+    assert (await store.turns.get(1)).prompts == 2
 
 
 async def test_a_turn_and_its_delivery_end_in_one_write_and_only_once(store):
@@ -85,7 +84,7 @@ async def test_a_turn_and_its_delivery_end_in_one_write_and_only_once(store):
     await store.turns.claim(CHAT, 5)
     assert await end(store, 1, answer="first", delivery=a_delivery(body="first"))
     assert not await end(store, 1, answer="second", delivery=a_delivery(body="second"))
-    turn = await store.turns.current(1)
+    turn = await store.turns.get(1)
     assert (turn.state, turn.answer, turn.footer, turn.ended_at) == ("done", "first", "f", 2000)
     assert (await store.deliveries.of_turn(1)).body == "first"
 
@@ -96,7 +95,7 @@ async def test_a_late_flush_does_not_touch_the_answer_of_a_turn_that_ended(store
     await end(store, 1, answer="whole")
     await store.turns.save_answers([(held, "half")])
     await store.turns.save_answers([])
-    assert (await store.turns.current(1)).answer == "whole"
+    assert (await store.turns.get(1)).answer == "whole"
 
 
 async def test_a_turn_may_end_without_a_delivery(store):
@@ -111,7 +110,7 @@ async def test_only_what_waits_can_be_dropped_or_forced(store):
     assert not await store.turns.drop(1, "lisi", 6)
     assert not await store.turns.force(1)
     assert await store.turns.drop(2, "lisi", 6)
-    dropped = await store.turns.current(2)
+    dropped = await store.turns.get(2)
     assert (dropped.state, dropped.stopped_by, dropped.ended_at) == ("dropped", "lisi", 6)
 
 
