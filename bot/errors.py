@@ -36,6 +36,7 @@ __all__ = [
     "TurnLost",
     "UserError",
     "WeComError",
+    "facts_of",
 ]
 
 
@@ -93,6 +94,13 @@ class WeComError(PeerError):
         super().__init__(f"{code} {message}")
         self.code = code
         self.message = message
+
+
+def facts_of(exc: BaseException) -> str:
+    """Return what a log may say of a failure: never OpenCode's words, which may be a person's."""
+    if isinstance(exc, OpenCodeError):
+        return f"{type(exc).__name__} {exc.status} {exc.name} {exc.path}"
+    return repr(exc)
 
 
 class BadEnvelope(Error):

@@ -1,9 +1,13 @@
 """/stop!: end what will not stop, with the server that runs it."""
 
+import structlog
+
 from bot.texts import about
 from bot.texts import commands as texts
 from bot.turns import Running
 from commands.registry import Invocation, command
+
+log = structlog.get_logger()
 
 YES = ("yes", "是", "确认")
 NAMED = 10  # tasks of other chats; their words are nobody's business here
@@ -11,7 +15,7 @@ NAMED = 10  # tasks of other chats; their words are nobody's business here
 
 @command(
     "stop!",
-    alias=("强制停止", "强制停止!"),
+    alias=("停止!", "强制停止", "强制停止!"),
     topic=about.PEOPLE,
     about=about.RECYCLE,
     role="admin",
@@ -30,6 +34,7 @@ async def recycle(invocation: Invocation) -> str:
         return _ask(invocation, others)
     # Nothing is waited for in between: no turn slips in that is not told.
     interrupted = services.turns.interrupt(by=invocation.message.sender)
+    log.info("opencode.recycled", by=invocation.message.sender, turns=len(interrupted))
     came = await services.server.recycle()
     text = texts.RECYCLED if came else texts.RECYCLE_FAILED
     return text.say(invocation.language, count=len(interrupted))

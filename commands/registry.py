@@ -70,7 +70,8 @@ Handler = Callable[[Invocation], Awaitable[str | Submit]]
 class Command:
     """A verb that people type. ``role`` is the least that may; None: everybody, admitted or not.
 
-    ``followed`` is what may follow its bare alias.
+    ``bare`` are words that mean it only without a slash and alone; ``followed`` is what may
+    follow its bare alias.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Command:
     topic: Topic
     about: About
     role: Role | None
+    bare: tuple[str, ...]
     followed: Followed
     handler: Handler
 
@@ -93,12 +95,13 @@ def command(
     topic: Topic,
     about: About,
     role: Role | None = "member",
+    bare: tuple[str, ...] = (),
     followed: Followed = "nothing",
 ) -> Callable[[Handler], Command]:
     """Make a coroutine a command; it returns what to say or a turn to accept, or raises UserError."""
 
     def declare(handler: Handler) -> Command:
-        return Command(name, alias, topic, about, role, followed, handler)
+        return Command(name, alias, topic, about, role, bare, followed, handler)
 
     return declare
 
@@ -111,6 +114,7 @@ class Commands:
         self._by_word = {
             word: command for command in commands for word in (command.name, *command.alias)
         }
+        self._by_bare = {word: command for command in commands for word in command.bare}
 
     def __iter__(self) -> Iterator[Command]:
         return iter(self._commands)
@@ -150,6 +154,8 @@ class Commands:
         """Return the command of an alias without a slash: the whole message, or one with a code."""
         word, rest = _first_word(text.rstrip())
         found, word = self.find(word), _folded(word)
+        if meant := self._by_bare.get(word):
+            return None if rest else Parsed(meant.name, "")
         if found is None or word not in found.alias:
             return None
         if not rest or _is_decision(rest, found.followed):

@@ -1,36 +1,48 @@
 """/status: everything about this chat on one screen."""
 
+import asyncio
 from pathlib import Path
 
 from bot.errors import PeerError, UserError
 from bot.render import activity, age
 from bot.texts import about
 from bot.texts import status as texts
+from bot.turns import Running
 from commands.registry import Invocation, command
 from commands.turns import named
-from store.records import Delivery, DeliveryState
+from store.records import Delivery, DeliveryState, TurnRecord
 
 TURNS_NAMED = 8
 DELIVERIES_NAMED = 5
+CHOICE_S = 1.5  # of the 3 s that a command has before its reply is closed
 UNSENT: tuple[DeliveryState, ...] = ("due", "sending", "unknown", "failed")
 
 
 @command("status", alias=("状态",), topic=about.TALKING, about=about.STATUS)
 async def status(invocation: Invocation) -> str:
     """Say what runs, what waits, with what and why, and how OpenCode is."""
+    services, key = invocation.services, invocation.chat.key
+    session, open_ends = await _session(invocation), await _open_ends(invocation)
+    queued = await services.store.turns.queued(key)
+    # What changes by itself is read last and nothing is waited for after it: true when said.
+    running = services.turns.running(key)
     lines = [
-        *_running(invocation),
-        await _queue(invocation),
-        *await _session(invocation),
-        *await _open_ends(invocation),
+        *_running(invocation, running),
+        _queue(invocation, [turn.n for turn in queued if not _runs(running, turn)]),
+        *session,
+        *open_ends,
         *_links(invocation),
         *_server(invocation),
     ]
     return "\n".join(lines)
 
 
-def _running(invocation: Invocation) -> list[str]:
-    running = invocation.services.turns.running(invocation.chat.key)
+def _runs(running: Running | None, turn: TurnRecord) -> bool:
+    """Tell whether a turn that waited when it was read has begun since."""
+    return running is not None and running.record.n == turn.n
+
+
+def _running(invocation: Invocation, running: Running | None) -> list[str]:
     language = invocation.language
     if running is None:
         return [texts.IDLE.say(language)]
@@ -47,12 +59,10 @@ def _running(invocation: Invocation) -> list[str]:
     return [*lines, texts.NOTE.say(language, note=running.note)] if running.note else lines
 
 
-async def _queue(invocation: Invocation) -> str:
-    queued = await invocation.services.store.turns.queued(invocation.chat.key)
+def _queue(invocation: Invocation, queued: list[int]) -> str:
     if not queued:
         return texts.QUEUE_EMPTY.say(invocation.language)
-    turns = numbers([turn.n for turn in queued])
-    return texts.QUEUE.say(invocation.language, count=len(queued), turns=turns)
+    return texts.QUEUE.say(invocation.language, count=len(queued), turns=numbers(queued))
 
 
 async def _session(invocation: Invocation) -> list[str]:
@@ -71,8 +81,9 @@ async def _choice(invocation: Invocation, directory: Path) -> list[str]:
     """Return agent and model in force and why, or why that cannot be told."""
     language = invocation.language
     try:
-        choice = await invocation.services.choices.resolve(invocation.chat, directory)
-    except PeerError:
+        async with asyncio.timeout(CHOICE_S):
+            choice = await invocation.services.choices.resolve(invocation.chat, directory)
+    except (PeerError, TimeoutError):
         return [texts.CHOICE_UNKNOWN.say(language)]
     except UserError as exc:
         return [texts.CHOICE_WRONG.say(language, problem=exc.text.say(language, **exc.facts))]
@@ -98,21 +109,24 @@ async def _open_ends(invocation: Invocation) -> list[str]:
 
 
 async def _deliveries(invocation: Invocation) -> list[str]:
-    """Return what an administrator wants to know of answers on their way: here, and everywhere."""
+    """Return what an administrator wants to know of answers on their way: here, and everywhere.
+
+    What waits for this chat's next contact is left out: this very reply has it on top.
+    """
     language, deliveries = invocation.language, invocation.services.store.deliveries
-    here = await deliveries.unsent(chat=invocation.chat.key)
+    above = {one.id for one in await deliveries.waiting(invocation.chat.key)}
+    unsent = await deliveries.unsent(chat=invocation.chat.key)
+    here = [one for one in unsent if one.id not in above]
     lines = [_undelivered(invocation, one) for one in here[:DELIVERIES_NAMED]]
     if len(here) > DELIVERIES_NAMED:
         lines.append(texts.MORE_DELIVERIES.say(language, count=len(here) - DELIVERIES_NAMED))
-    counts = await deliveries.counts()
     told = []
+    backlog = await deliveries.backlog(but=invocation.chat.key)
     for state in UNSENT:
-        oldest_at = await deliveries.oldest(state) if counts.get(state) else None
-        if oldest_at is not None:
+        if state in backlog:
+            count, oldest_at = backlog[state]
             oldest = age(invocation.services.clock() - oldest_at)
-            told.append(
-                texts.COUNTED.say(language, state=state, count=counts[state], oldest=oldest)
-            )
+            told.append(texts.COUNTED.say(language, state=state, count=count, oldest=oldest))
     return [*lines, texts.ALL_DELIVERIES.say(language, told=" · ".join(told))] if told else lines
 
 

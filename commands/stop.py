@@ -11,7 +11,7 @@ ALL = ("all", "全部")
 YES = ("yes", "是", "确认")
 
 
-@command("stop", alias=("停止", "停止!"), topic=about.TALKING, about=about.STOP)
+@command("stop", alias=("停止",), bare=("停止!",), topic=about.TALKING, about=about.STOP)
 async def stop(invocation: Invocation) -> str:
     """End the running turn and keep the queue; with ``all`` clear the queue too."""
     first, second = (*map(str.casefold, invocation.args), "", "")[:2]

@@ -7,7 +7,7 @@ import pytest
 
 from bot import app
 from bot.clock import now_ms
-from bot.opencode import server_external
+from bot.opencode import server_external, server_trust
 from bot.texts import delivery as delivery_texts
 from bot.turns import calming, following, lanes, progress, prompting, run
 from store.records import OPEN_STATES
@@ -87,6 +87,7 @@ def make_faked(fake, make_bot, clock, monkeypatch):
     monkeypatch.setattr(app, "LINGER_S", 0.2)
     monkeypatch.setattr(server_external, "LOOK_WHILE_DOWN_S", 0.05)
     monkeypatch.setattr(server_external, "LEAST_PAUSE_S", 0.05)
+    monkeypatch.setattr(server_trust, "PAUSES_S", (0.05,))
 
     async def make(*, options=None, ready=True, **overrides):
         options = {"clock": clock} | (options or {})
@@ -129,7 +130,8 @@ async def brought(bot, n):
     async with asyncio.timeout(10):
         while True:
             turn = await bot.store.turns.get(n)
-            if not (turn.state in OPEN_STATES or len(bot.turns) or bot.turns.busy(turn.chat)):
+            busy = len(bot.turns) or bot.turns.busy(turn.chat) or bot.service.edge.posting
+            if turn.state not in OPEN_STATES and not busy:
                 return
             await asyncio.sleep(0.01)
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,6 +112,34 @@ async def test_a_pid_that_is_somebody_elses_by_now_is_left_alone(folder, model):
             assert server.pid != other.pid
         assert other.poll() is None
         other.kill()
+
+
+async def test_a_copy_of_the_data_folder_runs_beside_the_original_and_ends_nothing_of_it(
+    folder, model
+):
+    environ = environ_with(folder, model)
+    async with ready(folder, environ) as original:
+        shutil.copytree(folder / "data", folder / "copy/data", symlinks=True)
+        async with ready(folder / "copy", environ) as copy:
+            assert copy.pid != original.pid
+            assert copy.address.url != original.address.url
+            assert await copy.recycle()
+            assert process.started_at(original.pid)
+            assert original.restarts == 0
+            pid = copy.pid
+            assert await original.recycle()
+            assert process.started_at(pid)
+        assert process.started_at(original.pid)
+
+
+async def test_a_folder_that_was_moved_ends_or_takes_over_what_was_left_in_it(folder, model):
+    environ = environ_with(folder, model)
+    async with killed_service(folder, environ) as left:
+        (folder / "moved").mkdir()
+        (folder / "data").rename(folder / "moved/data")
+        async with ready(folder / "moved", environ) as server:
+            assert server.pid == left or not process.started_at(left)
+        assert not process.started_at(left)
 
 
 def a_process(*command):

@@ -44,6 +44,20 @@ async def test_a_program_that_ends_at_once_is_tried_again_and_its_words_are_kept
         assert "out of luck" in server.refused
 
 
+async def test_one_that_is_started_anew_by_hand_and_does_not_come_is_tried_again_after_pauses(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("bot.opencode.server_managed.START_LIMIT_S", 2.0)
+    monkeypatch.setattr("bot.opencode.server_managed.restart_delays", lambda: iter([0.1, 3600.0]))
+    starts = tmp_path / "starts"
+    environ = environ_with_program(tmp_path, f"#!/bin/sh\necho start >> {starts}\n")
+    async with serving(tmp_path, environ, runtime=tmp_path) as server:
+        await until(lambda: server.refused)
+        assert not await server.recycle()
+        assert server.restarts <= 3  # the third where it was asked for in the middle of the second
+    assert starts.read_text().count("start") <= 3
+
+
 async def test_a_program_that_never_answers_is_given_up_and_tried_again(tmp_path, monkeypatch):
     monkeypatch.setattr("bot.opencode.server_managed.START_LIMIT_S", 0.1)
     environ = environ_with_program(tmp_path, "#!/bin/sh\nexec sleep 31341\n")

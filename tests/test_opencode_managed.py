@@ -9,6 +9,7 @@ from dataclasses import astuple
 
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
 from bot.background import Background
 from bot.errors import StartError
@@ -113,8 +114,11 @@ async def test_a_killed_server_comes_back_at_the_same_address_without_orphans(fo
         async with client_of(server) as client:
             await begin_turn(client, folder / "work", "sleep long")
             await until(lambda: sleepers("31339"))
-        os.kill(pid, signal.SIGKILL)
-        await until(lambda: server.restarts == 1)
+        with capture_logs() as logged:
+            os.kill(pid, signal.SIGKILL)
+            await until(lambda: server.restarts == 1)
+        (died,) = [one for one in logged if one["event"] == "opencode.died"]
+        assert (died["pid"], died["code"]) == (pid, -signal.SIGKILL)
         assert await server.wait_ready(READY_S)
         assert server.address == address
         assert server.pid != pid
@@ -149,7 +153,7 @@ async def test_a_recycled_server_reads_the_configuration_of_now(folder, model):
         agents.mkdir(parents=True)
         (agents / "poet.md").write_text("---\ndescription: writes verse\n---\nYou are a poet.\n")
         assert await server.recycle()
-        assert server.restarts == 0
+        assert server.restarts == 1
         async with client_of(server) as client:
             assert "poet" in {agent.name for agent in await client.agents(folder)}
 

@@ -11,9 +11,9 @@ from bot.asks.codes import new_code
 from bot.asks.decisions import Decisions, is_gone
 from bot.asks.kept import Request, dump, load, pending_of, pendings, same
 from bot.clock import Clock
-from bot.errors import PeerError, SessionGone, UserError
+from bot.errors import PeerError, SessionGone, UserError, facts_of
 from bot.opencode.client import OpenCode
-from bot.opencode.model import QuestionRequest
+from bot.opencode.model import QuestionRequest, at_work
 from bot.texts import asks as texts
 from store import Store
 from store.records import AskRecord, NewAsk, TurnRecord
@@ -194,7 +194,7 @@ class Asks:
         """
         requests = await self._requests(directory)
         ghosts = [r for r in requests if await self._belongs(r.session, session)]
-        if not ghosts or session in await self._client.status(directory):
+        if not ghosts or at_work(await self._client.status(directory), session):
             return
         for request in ghosts:
             log.info("ask.cleared", ask=request.id)
@@ -221,7 +221,7 @@ class Asks:
                 await self._refuse_request(directory, request, why)
         except (PeerError, TimeoutError) as exc:
             if not isinstance(exc, PeerError) or not is_gone(exc):
-                log.warning("ask.undelivered", ask=request.id, error=repr(exc))
+                log.warning("ask.undelivered", ask=request.id, error=facts_of(exc))
 
     async def _refuse_request(self, directory: str, request: Request, why: str) -> None:
         if isinstance(request, QuestionRequest):

@@ -7,7 +7,7 @@ import structlog
 
 from bot.access import Access, Role, at_least
 from bot.clock import Clock
-from bot.errors import OpenCodeError, PeerError, UserError
+from bot.errors import OpenCodeError, PeerError, UserError, facts_of
 from bot.texts import asks as texts
 from store import Store
 from store.crashpoints import crashpoint
@@ -86,7 +86,8 @@ class Decisions:
         self._decided.pop(record.turn, None)
         self._decided[record.turn] = self._clock()
         _bound(self._decided)
-        log.info("ask.decided", ask=record.id, decision=decision, by=by, equals=reached)
+        facts = {"ask": record.id, "turn": record.turn, "decision": decision, "by": by}
+        log.info("ask.decided", **facts, equals=reached)
         return record
 
     def _remember(self, ask: str) -> None:
@@ -102,7 +103,7 @@ class Decisions:
             self._handed.pop(ask.id, None)
             await self._store.asks.reopen(ask.id)
             if not is_gone(exc):
-                log.warning("ask.undelivered", ask=ask.id, error=repr(exc))
+                log.warning("ask.undelivered", ask=ask.id, error=facts_of(exc))
                 raise UserError(texts.NOT_REACHED, code=ask.code) from exc
             await self._store.asks.close(ask.id, "gone", self._clock())
             log.info("ask.gone", ask=ask.id)

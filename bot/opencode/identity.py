@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Self
 
 import orjson
+import structlog
 
 from bot.errors import StartError
-from bot.opencode.environment import MARK
+from bot.opencode.environment import MARK, Folders
 from bot.opencode.files import write_private
-from bot.opencode.process import Process
+from bot.opencode.process import Process, works_in
+
+log = structlog.get_logger()
 
 HOST = "127.0.0.1"
 CONNECT_LIMIT_S = 1.0
@@ -23,37 +26,72 @@ PORTS = range(20_000, 32_000)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What stays the same over restarts; ``mark`` is in the environment of all that we start."""
+    """What stays the same over restarts; ``mark`` is in the environment of all that we start.
+
+    ``place`` is the folder that it was made for: a copy of that folder is not the same server.
+    """
 
     port: int
     password: str
     mark: str
+    place: "Place | None" = None
 
     @classmethod
-    def load(cls, file: Path) -> Self:
-        """Read it, or make it up and keep it."""
+    def load(cls, file: Path) -> "Identity | None":
+        """Read it; None when there is none that can be used."""
         facts = _read(file)
         port, password, mark = facts.get("port"), facts.get("password"), facts.get("mark")
         if isinstance(port, int) and isinstance(password, str) and isinstance(mark, str):
             file.chmod(0o600)
-            return cls(port, password, mark)
-        return cls(_free_port(), secrets.token_urlsafe(32), secrets.token_hex(8)).kept(file)
+            return cls(port, password, mark, Place.of(facts.get("place")))
+        return None
+
+    @classmethod
+    def new(cls, place: "Place") -> Self:
+        """Make one up."""
+        return cls(_free_port(), secrets.token_urlsafe(32), secrets.token_hex(8), place)
 
     @property
     def variable(self) -> str:
         """The mark as it stands in an environment."""
         return f"{MARK}={self.mark}"
 
-    def with_free_port(self, file: Path) -> Self:
+    def with_free_port(self) -> Self:
         """Return it with its port, or with another one when somebody else listens there."""
-        if not _is_served(self.port):
-            return self
-        return replace(self, port=_free_port()).kept(file)
+        return replace(self, port=_free_port()) if _is_served(self.port) else self
 
     def kept(self, file: Path) -> Self:
         """Write it down."""
         write_private(file, orjson.dumps(asdict(self)))
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder: its real path, and what the system knows it by."""
+
+    path: str
+    device: int
+    inode: int
+
+    @classmethod
+    def at(cls, folder: Path) -> Self:
+        """Look at a folder."""
+        real = folder.resolve()
+        facts = real.stat()
+        return cls(str(real), facts.st_dev, facts.st_ino)
+
+    @classmethod
+    def of(cls, facts: object) -> "Place | None":
+        """Return what an identity says; None when an older version wrote it."""
+        with contextlib.suppress(TypeError):
+            return cls(**facts) if isinstance(facts, dict) else None
+        return None
+
+    def is_(self, other: "Place") -> bool:
+        """Tell whether it is the same folder, moved perhaps; a device may get another number."""
+        known = self.device == other.device or self.path == other.path
+        return known and self.inode == other.inode
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +114,39 @@ class Record:
         """Write it down."""
         facts = {"pid": self.process.pid, "started": self.process.started}
         write_private(file, orjson.dumps({**facts, "fingerprint": self.fingerprint}))
+
+
+def take_up(folders: Folders) -> tuple[Identity, Record | None]:
+    """Return who we are, and the server that was left running: never what is another folder's.
+
+    A copy of a data folder holds the identity of the original. Whoever took it for their own
+    would end the original's server, and all that it started.
+    """
+    here, known, left = _found(folders)
+    made_for = known.place if known is not None else None
+    works_here = works_in(left.process.pid, folders.empty) if left is not None else None
+    if _is_foreign(made_for, here, works_here=works_here):
+        log.warning("opencode.foreign", folder=made_for.path if made_for is not None else None)
+        folders.record.unlink(missing_ok=True)
+        known, left = None, None
+    identity = replace(known, place=here) if known is not None else Identity.new(here)
+    if left is None:
+        identity = identity.with_free_port()
+    # Nothing is written without need: a full disk must not keep the service from starting.
+    return (identity if identity == known else identity.kept(folders.identity)), left
+
+
+def _is_foreign(made_for: Place | None, here: Place, *, works_here: bool | None) -> bool:
+    """Tell whether what is kept here is another folder's; the process that it names knows best."""
+    if made_for is None:  # lost, or an older version's
+        return works_here is False
+    return not (works_here or made_for.is_(here))
+
+
+def _found(folders: Folders) -> tuple[Place, Identity | None, Record | None]:
+    left = Record.load(folders.record)
+    living = left if left is not None and left.process.alive else None
+    return Place.at(folders.root), Identity.load(folders.identity), living
 
 
 def lock(file: Path) -> int:

@@ -185,6 +185,12 @@ class Status:
         )
 
 
+def at_work(statuses: Mapping[str, Status], session: str) -> bool:
+    """Tell whether a session is: the server lists it, and not as one that rests."""
+    status = statuses.get(session)
+    return status is not None and status.kind != "idle"
+
+
 @dataclass(frozen=True, slots=True)
 class Todo:
     """One line of the agent's own list."""

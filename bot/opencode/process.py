@@ -52,10 +52,16 @@ def spawn(argv: Sequence[str], environ: Mapping[str, str], folder: Path, output:
     return process
 
 
-def reap(pid: int) -> None:
-    """Take note of the end of a child of ours, so that its pid is free again."""
+def reap(pid: int) -> int | None:
+    """Take note of the end of a child of ours, so that its pid is free again.
+
+    Return its exit code, or the signal that ended it as a negative number; None while it runs,
+    and when it was no child of ours or its end was noted before.
+    """
     with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if ended else None
+    return None
 
 
 def started_at(pid: int) -> str:
@@ -81,6 +87,14 @@ def marked(mark: str) -> list[Process]:
             if needle in entries and pid != os.getpid():
                 found.append(Process(pid, started_at(pid)))
     return [process for process in found if process.alive]
+
+
+def works_in(pid: int, folder: Path) -> bool | None:
+    """Tell whether a process works in ``folder``, wherever that was moved; None: cannot be told."""
+    try:
+        return (PROC / str(pid) / "cwd").samefile(folder)
+    except OSError:
+        return None
 
 
 def family(root: int) -> list[Process]:

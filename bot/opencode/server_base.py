@@ -10,10 +10,13 @@ import structlog
 from bot.background import Background
 from bot.clock import Clock
 from bot.opencode.probe import Address, warning_about
+from bot.opencode.server_trust import Trust
 
 log = structlog.get_logger()
 
 State = Literal["starting", "ready", "down"]
+
+STOP_S = 3.0  # for the end of a server of ours, and of all that it started
 
 
 class Server(ABC):
@@ -35,6 +38,7 @@ class Server(ABC):
         self._background = background
         self._clock = clock
         self._is_ready = asyncio.Event()
+        self._trust = Trust()
         self._stopping = asyncio.Event()
 
     @property
@@ -52,21 +56,33 @@ class Server(ABC):
         """Begin to bring it up, or to look for it, in the background."""
 
     @abstractmethod
-    async def stop(self) -> None:
-        """End what is ours."""
+    async def stop(self, limit_s: float = STOP_S) -> None:
+        """End what is ours, within ``limit_s``: what does not end by itself is killed."""
 
     @abstractmethod
     async def recycle(self) -> bool:
         """End the server and start it anew on its data; False when it did not come, or is not ours."""
 
-    @property
-    def usable(self) -> bool:
-        """Whether it can be used now, as far as is known."""
-        return self._is_ready.is_set()
-
-    @abstractmethod
     def suspect(self) -> None:
-        """Take in that a call failed: whoever wants it may have to wait until it was looked at."""
+        """Take in that a turn's call failed: until one succeeded, one turn at a time may try."""
+        self._trust.lost()
+
+    def trust(self) -> None:
+        """Take in that a turn's call succeeded: all may go on."""
+        self._trust.won()
+
+    def may_call(self) -> bool:
+        """Tell whether a turn may use it now; in times of doubt the try then belongs to that turn."""
+        return self._is_ready.is_set() and self._trust.lent()
+
+    async def admit(self, limit_s: float) -> bool:
+        """Wait until a turn may use it, at most about ``limit_s``; tell whether it may."""
+        if not await self.wait_ready(limit_s):
+            return False
+        if not self.may_call():
+            await self._trust.wait(limit_s)
+            return self.may_call()
+        return True
 
     async def wait_ready(self, limit_s: float | None = None) -> bool:
         """Wait until the server can be used, at most ``limit_s`` if given; tell whether it can."""
@@ -79,6 +95,7 @@ class Server(ABC):
         self.version, self.warning, self.refused = version, warning_about(version), None
         if self.state != "ready":
             self.since = self._clock()
+            self._trust.renewed()
             log.info("opencode.ready", version=version, managed=self.managed, pid=self.pid)
             if self.warning:
                 log.warning("opencode.unproved", version=version)

@@ -9,9 +9,9 @@ import structlog
 
 from bot.background import Background
 from bot.clock import Clock, now_ms
-from bot.errors import OpenCodeError, OpenCodeUnavailable
+from bot.errors import OpenCodeError, OpenCodeUnavailable, facts_of
 from bot.opencode.probe import Address, Probe, refusal_of
-from bot.opencode.server_base import Server
+from bot.opencode.server_base import STOP_S, Server
 
 log = structlog.get_logger()
 
@@ -58,7 +58,7 @@ class ExternalServer(Server):
         """Begin to look for it, again and again."""
         self._background.start(self._run(), name="opencode.watch")
 
-    async def stop(self) -> None:
+    async def stop(self, limit_s: float = STOP_S) -> None:  # noqa: ARG002 - it takes no time
         """Stop looking; the server runs on."""
         self._stopping.set()
         self._suspected.set()
@@ -68,7 +68,8 @@ class ExternalServer(Server):
         return False
 
     def suspect(self) -> None:
-        """Hold up whoever waits for it, and look soon: one look serves all whose calls failed."""
+        """Look soon as well, and hold all up until then: one look serves all whose calls failed."""
+        super().suspect()
         if self.state == "ready" and not self._stopping.is_set():
             self._is_ready.clear()
             self._suspected.set()
@@ -124,4 +125,6 @@ class ExternalServer(Server):
                 f"OpenCode at {self._address.url} does not accept the user name and password; "
                 "set opencode.username and opencode.password to those of the server."
             )
+        if exc.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return f"OpenCode at {self._address.url} fails: {facts_of(exc)}"
         return f"OpenCode at {self._address.url} cannot be used: {exc.message or exc}"

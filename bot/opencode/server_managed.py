@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import structlog
 
@@ -16,10 +18,10 @@ from bot.opencode import process
 from bot.opencode.binaries import RUNTIME, Candidates, Programs, look
 from bot.opencode.environment import Folders, Launch, Wishes, furnish, plan
 from bot.opencode.files import bound, last_words, size
-from bot.opencode.identity import HOST, Identity, Record, lock
+from bot.opencode.identity import HOST, Identity, Record, lock, take_up
 from bot.opencode.probe import PORT_OPENS_S, Address, Probe, refusal_of
 from bot.opencode.process import Process
-from bot.opencode.server_base import Server
+from bot.opencode.server_base import STOP_S, Server
 from config.settings import Settings
 
 log = structlog.get_logger()
@@ -49,10 +51,14 @@ class Farewell:
     term_s: float = 3.0
     leftover_s: float = 1.0
 
+    @classmethod
+    def within(cls, limit_s: float) -> Self:
+        """Share a span of time: what does not end by itself in one half of its time is killed."""
+        return cls(dispose_s=limit_s / 4, term_s=limit_s / 4, leftover_s=limit_s / 8)
+
 
 PATIENCE = Patience()
 RESTART = Farewell()
-LAST = Farewell(dispose_s=0.7, term_s=0.7, leftover_s=0.3)  # the service's end has a limit
 
 
 class ManagedServer(Server):
@@ -82,6 +88,7 @@ class ManagedServer(Server):
         self._patience = patience
         self._identity = Identity(0, "", "")
         self._process: Process | None = None
+        self._code: int | None = None  # how the last one ended; negative: by that signal
         self._held: int | None = None
         self._logged = 0
         self._recycling = False
@@ -109,29 +116,25 @@ class ManagedServer(Server):
             log.warning("ripgrep.missing")
         self._folders.make()
         self._held = lock(self._folders.lock)
-        self._identity = Identity.load(self._folders.identity)
-        left = Record.load(self._folders.record)
-        if left is None or not left.process.alive:
-            left, self._identity = None, self._identity.with_free_port(self._folders.identity)
+        self._identity, left = take_up(self._folders)
         self._over.clear()
         self._background.start(self._run(found, left), name="opencode.server")
 
-    async def stop(self) -> None:
+    async def stop(self, limit_s: float = STOP_S) -> None:
         """End the server, its turns and every command that they started; again does nothing."""
         if self._held is None:
+            self._down()
             return
+        ends = time.monotonic() + limit_s
         self._stopping.set()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(JOB_LIMIT_S):
+            async with asyncio.timeout(min(JOB_LIMIT_S, limit_s / 4)):
                 await self._over.wait()
-        await self._end(LAST)
+        await self._end(Farewell.within(max(0.0, ends - time.monotonic())))
         self._down()
         held, self._held = self._held, None
         if held is not None:
             os.close(held)
-
-    def suspect(self) -> None:
-        """Do nothing: the process is watched, and its end is seen at once."""
 
     async def recycle(self) -> bool:
         """End the server and start it anew, with the user's configuration of now; tell whether it came."""
@@ -145,16 +148,16 @@ class ManagedServer(Server):
             programs = await asyncio.to_thread(found.choose, self._folders.home)
             delays = restart_delays()
             while not self._stopping.is_set():
-                came_up = self._clock()
+                came_up, self._recycling = self._clock(), False
                 await self._guarded(programs, left)
                 left = None
                 if self._stopping.is_set():
                     return
                 await self._end(RESTART)
+                self.restarts += 1
                 if self._recycling:
                     continue
                 self._down(self.refused)
-                self.restarts += 1
                 steady = self._clock() - came_up > STEADY_MS
                 delays = restart_delays() if steady else delays
                 await self._pause(next(delays))
@@ -227,6 +230,7 @@ class ManagedServer(Server):
         if self._stopping.is_set():
             return
         self._logged = size(launch.log)
+        self._code = None
         self._process = process.spawn(launch.argv, launch.environ, launch.folder, launch.log)
         Record(self._process, launch.fingerprint).keep(self._folders.record)
         log.info("opencode.started", pid=self._process.pid, port=self._identity.port)
@@ -265,7 +269,8 @@ class ManagedServer(Server):
             if self._recycling or self._stopping.is_set():
                 return True
             if not self._lives:
-                log.error("opencode.died", pid=self.pid, output=str(self._folders.log))
+                output = str(self._folders.log)
+                log.error("opencode.died", pid=self.pid, code=self._code, output=output)
                 return True
             await asyncio.sleep(LOOK_S)
         return False
@@ -274,12 +279,14 @@ class ManagedServer(Server):
     def _lives(self) -> bool:
         if self._process is None:
             return False
-        process.reap(self._process.pid)
-        return self._process.alive
+        lives = self._process.alive  # looked at first: who is over then surely has a code
+        code = process.reap(self._process.pid)
+        self._code = self._code if code is None else code
+        return lives
 
     async def _end(self, limits: Farewell) -> None:
         """End the server and its family; every turn is aborted first, if it listens at all."""
-        if self._lives and self.state != "down":
+        if self._lives and self.state != "down" and limits.dispose_s > 0:
             async with Probe(self.address) as probe:
                 await probe.dispose(limits.dispose_s)
         ended, self._process = self._process, None

@@ -48,6 +48,14 @@ DONE = Text(zh="✅ 完成", en="✅ Done")
 FAILED = Text(zh="❌ 失败", en="❌ Failed")
 STOPPED = Text(zh="⛔ 已停止", en="⛔ Stopped")
 DROPPED = Text(zh="🗑 已取消", en="🗑 Cancelled")
+STATES = {
+    "queued": QUEUED,
+    "running": RUNNING,
+    "done": DONE,
+    "failed": FAILED,
+    "stopped": STOPPED,
+    "dropped": DROPPED,
+}
 
 EXPIRED_TITLE = Text(zh="链接已过期", en="This link has expired")
 EXPIRED = Text(

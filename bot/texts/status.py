@@ -40,7 +40,10 @@ UNDELIVERED_WHY = Text(
     zh="　{name} {state} · {age} · {cause}", en="  {name} {state} · {age} · {cause}"
 )
 MORE_DELIVERIES = Text(zh="　还有 {count} 条", en="  and {count} more")
-ALL_DELIVERIES = Text(zh="📮 全部聊天未送达：{told}", en="📮 Not delivered, all chats: {told}")
+ALL_DELIVERIES = Text(
+    zh="📮 全部聊天未送达（不含本条顶部的）：{told}",
+    en="📮 Not delivered, all chats (without what stands on top of this reply): {told}",
+)
 COUNTED = Text(
     zh="{state} {count}（最久 {oldest}）", en="{state} {count} (the oldest for {oldest})"
 )

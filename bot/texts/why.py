@@ -2,19 +2,27 @@
 
 from bot.texts import Text
 
-HEAD = Text(zh="🔎 {turn} · {state}", en="🔎 {turn} · {state}")
+HEAD = Text(zh="🔎 #{n} · {state}", en="🔎 #{n} · {state}")
 WHO = Text(zh="发起人 {sender}，{at} 收到", en="By {sender}, received at {at}")
 EDGE = Text(zh="{after} {edge} {facts}", en="{after} {edge} {facts}")
-ASK = Text(
-    zh="审批 {code}（{kind}）：{state} {decision} {by}",
-    en="Ask {code} ({kind}): {state} {decision} {by}",
-)
-DELIVERY = Text(
-    zh="答复：{state} {via}，尝试 {attempts} 次 {cause}",
-    en="Answer: {state} {via}, {attempts} attempts {cause}",
-)
+ASKS = {
+    "permission": Text(
+        zh="审批 {code}：{state} {decision} {by}", en="Approval {code}: {state} {decision} {by}"
+    ),
+    "question": Text(
+        zh="提问 {code}：{state} {decision} {by}", en="Question {code}: {state} {decision} {by}"
+    ),
+}
+DELIVERY = Text(zh="答复：{facts}", en="Answer: {facts}")
+ATTEMPTS = Text(zh="尝试 {count} 次", en="attempts: {count}")
 NO_DELIVERY = Text(zh="答复：还没有", en="Answer: none yet")
-MORE = Text(zh="全文见 /admin/turns/{n}", en="In full: /admin/turns/{n}")
+MORE_LINK = Text(
+    zh="每一步的 JSON 与页面：[{url}]({url})", en="Every step as JSON and as a page: [{url}]({url})"
+)
+MORE = Text(
+    zh="每一步的 JSON 与页面：管理页 {path}",
+    en="Every step as JSON and as a page: {path} of the administration",
+)
 LEFT_OUT = Text(zh="…（略去 {count} 步）", en="… ({count} steps left out)")
 
 EDGES = {
@@ -26,7 +34,7 @@ EDGES = {
     "prompt_sent": Text(zh="正在发给 OpenCode", en="prompt about to leave"),
     "accepted": Text(zh="OpenCode 已接受", en="accepted by OpenCode"),
     "forgotten": Text(zh="OpenCode 没有收下", en="not kept by OpenCode"),
-    "answered": Text(zh="OpenCode 已答完", en="answered by OpenCode"),
+    "answered": Text(zh="OpenCode 已结束", en="over for OpenCode"),
     "halted": Text(zh="有人要求停止", en="asked to stop"),
     "forced": Text(zh="插队", en="forced"),
     "dropped": Text(zh="取消", en="dropped"),
@@ -34,6 +42,7 @@ EDGES = {
     "sending": Text(zh="正在送出", en="being sent"),
     "shown": Text(zh="已送达", en="shown"),
     "unsent": Text(zh="没有送出，稍后再送", en="not sent, due again"),
+    "refused": Text(zh="这个地址拒收", en="refused by that address"),
     "doubted": Text(zh="不确定是否送达", en="unknown whether it arrived"),
     "failed": Text(zh="送达失败", en="could not be delivered"),
     "retried": Text(zh="管理员要求重送", en="sent again by an administrator's wish"),

@@ -5,6 +5,7 @@ import contextlib
 
 import structlog
 
+from bot.opencode.model import at_work
 from bot.texts import engine as texts
 from bot.turns.parts import Parts
 from bot.turns.progress import Progress
@@ -50,8 +51,7 @@ class Calmer:
         return False
 
     async def _works(self, running: Running) -> bool:
-        status = (await self._client.status(running.directory)).get(running.record.session)
-        return status is not None and status.kind != "idle"
+        return at_work(await self._client.status(running.directory), running.record.session)
 
     async def _pause(self, running: Running) -> None:
         now = self._clock()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.errors import OpenCodeUnavailable, PeerError, SessionGone
+from bot.errors import OpenCodeUnavailable, PeerError, SessionGone, facts_of
 from bot.opencode.events import (
     Event,
     PermissionAsked,
@@ -22,7 +22,7 @@ from bot.summary import after_gap, catch_up, fold
 from bot.texts import engine as texts
 from bot.turns.parts import Parts
 from bot.turns.progress import Progress
-from bot.turns.reading import Reader, is_trouble
+from bot.turns.reading import Reader, report
 from bot.turns.running import Halt, Running
 from bot.verdict import Over, Settling, Swallowed, Verdict
 from store.crashpoints import crashpoint
@@ -193,10 +193,11 @@ class Follower:
                 async with asyncio.timeout(self._patience_s(running)):
                     await self._client.abort(running.record.session)
         except (PeerError, TimeoutError) as exc:
-            log.warning("abort.failed", error=repr(exc))
-            gone = isinstance(exc, OpenCodeUnavailable) and not exc.sent
-            pulse.absent = gone or running.left
-            pulse.abort_at = self._clock() + RETRY_MS
+            log.warning("abort.failed", error=facts_of(exc))
+            if running.halt is halt:  # else the server is on its way down by now
+                gone = isinstance(exc, OpenCodeUnavailable) and not exc.sent
+                pulse.absent = gone or running.left
+                pulse.abort_at = self._clock() + RETRY_MS
             return
         pulse.aborted = True
         pulse.want(self._clock())
@@ -221,22 +222,23 @@ class Follower:
     async def _look(self, running: Running, following: Following, pulse: Pulse) -> Verdict | None:
         now = self._clock()
         pulse.looking(now)
-        if running.halt is None and not self._server.usable:
+        if running.halt is None and not self._server.may_call():
             self._unread(running, pulse)
             return None
         try:
-            async with asyncio.timeout(self._patience_s(running)):
+            async with running.unless_halted(self._patience_s(running)):
                 verdict, messages = await self._reader.read(running)
                 if not isinstance(verdict, Over | Swallowed):
                     await self._reconcile(running, following)
         except SessionGone:
             raise
         except (PeerError, TimeoutError) as exc:
-            log.info("opencode.unreachable", error=str(exc))
-            if isinstance(exc, PeerError) and is_trouble(exc):
-                self._server.suspect()
+            if isinstance(exc, PeerError):
+                log.info("opencode.unreachable", error=facts_of(exc))
+                report(exc, self._server)
             self._unread(running, pulse)
             return None
+        self._server.trust()
         if running.halt is None:
             running.note = ""
         running.summary = catch_up(running.summary, messages, now)

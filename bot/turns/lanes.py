@@ -26,7 +26,7 @@ LOOK_AGAIN_MS = 60_000  # at least so long to find out what became of a resumed 
 STOP_WAIT_S = 2.5
 FLUSH_S = 0.5
 CLOSE_TICK_S = 0.05  # between two looks at what still runs at the end
-INTERRUPT_S = 2.0  # for turns to say their last words, once they are interrupted
+INTERRUPT_S = 1.5  # for turns to say their last words, once they are interrupted
 RENEW_S = 5.0  # a third of a lease
 
 
@@ -131,7 +131,7 @@ class Turns:
         running = self._running.get(chat)
         if running is None:
             return None
-        running.ask_to_end(Halt(why, by, self._clock()))
+        self._halt(running, why, by)
         await self._store.turns.halt(running.record.n, by)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_WAIT_S):
@@ -154,8 +154,14 @@ class Turns:
         """
         prompted = self._prompted()
         for running in prompted:
-            running.ask_to_end(Halt("recycle", by, self._clock()))
+            self._halt(running, "recycle", by)
         return prompted
+
+    def _halt(self, running: Running, why: Why, by: str) -> None:
+        """Wish for a person that a turn ends."""
+        running.ask_to_end(Halt(why, by, self._clock()))
+        record = running.record
+        log.info("turn.halted", chat=record.chat, turn=record.n, why=why, by=by)
 
     async def drop(self, turn: TurnRecord, *, by: str) -> bool:
         """Take a turn out of its queue, and finish its bubble; False when it does not wait."""
@@ -214,7 +220,12 @@ class Turns:
             running.kept = text
 
     async def close(
-        self, *, grace_s: float, interrupt: bool, hurry: asyncio.Event | None = None
+        self,
+        *,
+        grace_s: float,
+        interrupt: bool,
+        hurry: asyncio.Event | None = None,
+        interrupt_s: float = INTERRUPT_S,
     ) -> None:
         """Start no further turn; give running ones their grace; then interrupt or leave them.
 
@@ -226,7 +237,7 @@ class Turns:
         crashpoint("C25")
         await self._wait_for(self._at_work, grace_s, hurry or asyncio.Event())
         if interrupt:
-            await self._wait_for(self._interrupted, INTERRUPT_S, asyncio.Event())
+            await self._wait_for(self._interrupted, interrupt_s, asyncio.Event())
         crashpoint("C25")
         with contextlib.suppress(StoreError):  # OpenCode has the text, or we have had it
             await self.flush_once()

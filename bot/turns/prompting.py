@@ -65,7 +65,7 @@ class Prompter:
         except OpenCodeUnavailable as exc:
             if not exc.sent or not await self._has_it(running):
                 raise
-            log.info("prompt.found")
+            log.info("prompt.found", prompt=running.record.prompt)
         crashpoint("C10")
         await self._accepted(running)
         return True
@@ -90,20 +90,20 @@ class Prompter:
 
     async def _forget(self, running: Running, cause: str) -> None:
         """Give the prompt's id up: the server certainly has no such prompt (any more)."""
-        await self._store.turns.prompt_forgotten(running.record, cause)
-        running.record = await self._store.turns.current(running.record.n)
+        running.record = await self._store.turns.prompt_forgotten(running.record, cause)
 
     async def _new_id(self, running: Running) -> None:
-        await self._store.turns.prompt_sending(running.record, self._ids.next())
-        running.record = await self._store.turns.current(running.record.n)
+        running.record = await self._store.turns.prompt_sending(running.record, self._ids.next())
 
     async def _accepted(self, running: Running) -> None:
+        known = running.record.prompt_state == "accepted"  # before a restart
         if not running.sent_at:
             running.sent_at = self._clock()
-        await self._store.turns.prompt_accepted(running.record, opencode=self._server.version)
-        running.record = await self._store.turns.current(running.record.n)
+        running.record = await self._store.turns.prompt_accepted(
+            running.record, opencode=self._server.version
+        )
         running.begin()
-        log.info("prompt.accepted", prompt=running.record.prompt)
+        log.info("prompt.found" if known else "prompt.accepted", prompt=running.record.prompt)
 
     async def _has_it(self, running: Running) -> bool:
         """Look twice, some time apart: the server stores a prompt a moment after it took it."""

@@ -5,7 +5,8 @@ from http import HTTPStatus
 from bot.clock import Clock
 from bot.errors import OpenCodeError, PeerError
 from bot.opencode.client import OpenCode
-from bot.opencode.model import Message
+from bot.opencode.model import Message, at_work
+from bot.opencode.server import Server
 from bot.turns.running import Running
 from bot.verdict import Settling, Verdict, judge
 
@@ -30,6 +31,14 @@ def is_trouble(exc: PeerError) -> bool:
     return not isinstance(exc, OpenCodeError) or exc.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
+def report(exc: PeerError, server: Server) -> None:
+    """Let the server know what a failed call says of it."""
+    if is_trouble(exc):
+        server.suspect()
+    else:
+        server.trust()
+
+
 class Reader:
     """Asks the server for status and messages of a running turn."""
 
@@ -44,10 +53,8 @@ class Reader:
         by messages that are newer than the status, never the other way round.
         """
         record = running.record
-        statuses = await self._client.status(running.directory)
-        status = statuses.get(record.session)
+        busy = at_work(await self._client.status(running.directory), record.session)
         now = self._clock()
-        busy = status is not None and status.kind != "idle"
         if busy:
             running.busy_at = now
         messages = await messages_since(self._client, record.session, record.prompt)

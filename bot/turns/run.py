@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -14,6 +14,7 @@ from bot.errors import (
     SessionGone,
     StoreError,
     UserError,
+    facts_of,
 )
 from bot.opencode.feed import Following
 from bot.sessions import OpenedSession
@@ -24,7 +25,7 @@ from bot.turns.following import Follower, unheard
 from bot.turns.parts import Parts
 from bot.turns.progress import Progress
 from bot.turns.prompting import Prompter
-from bot.turns.reading import is_trouble
+from bot.turns.reading import report
 from bot.turns.running import Halt, Running, as_failure
 from bot.turns.silence import Follow, follow_nothing
 from bot.verdict import Over
@@ -137,7 +138,7 @@ class Runner:
 
     async def _ready(self, running: Running) -> bool:
         """Wait until OpenCode is there, and show that we do; False when a halt came first."""
-        while not await self._server.wait_ready(READY_TICK_S):
+        while not await self._server.admit(READY_TICK_S):
             self._look_at_the_clock(running)
             if running.halt is not None:
                 return False
@@ -149,9 +150,8 @@ class Runner:
     async def _wait(self, running: Running, exc: PeerError) -> None:
         """Show that OpenCode is not there, and wait a little before it is tried again."""
         running.resumed = running.prompted
-        log.info("opencode.unreachable", error=str(exc))
-        if is_trouble(exc):
-            self._server.suspect()
+        log.info("opencode.unreachable", error=facts_of(exc))
+        report(exc, self._server)
         running.note = texts.OPENCODE_DOWN.say(running.language, n=running.record.n)
         self._progress.show(running)
         self._look_at_the_clock(running)
@@ -177,14 +177,12 @@ class Runner:
         if opened.note is not None:
             running.tell(opened.note)
         await self._prepare(running, opened)
-        running.record = await self._store.turns.current(running.record.n)
         running.directory = running.record.directory
         return opened.recap
 
     async def _prepare(self, running: Running, opened: OpenedSession) -> None:
-        turns, n = self._store.turns, running.record.n
         choice = await self._choices.resolve(running.chat, opened.directory)
-        await turns.set_session(
+        running.record = await self._store.turns.set_session(
             running.record,
             opened.session,
             str(opened.directory),
@@ -192,7 +190,8 @@ class Runner:
             model=choice.model,
         )
         if not running.record.sync_before:
-            await turns.set_syncs(n, before=await self._files.before(n, opened.directory))
+            sync = await self._files.before(running.record.n, opened.directory)
+            running.record = replace(running.record, sync_before=sync)
 
     async def _prompt_and_follow(self, running: Running, recap: str) -> Ending:
         with self._follow(running.record.session, running.directory) as following:
@@ -200,6 +199,7 @@ class Runner:
                 return _unreached(running)
             if not await self._prompter.send(running, recap):
                 return _unreached(running)
+            self._server.trust()
             over = await self._until_over(running, following, recap)
         await self._store.turns.answered(
             running.record,
@@ -218,7 +218,7 @@ class Runner:
         try:
             await self._asks.sweep(running.record.session, running.directory)
         except PeerError as exc:
-            log.info("opencode.unreachable", error=str(exc))
+            log.info("opencode.unreachable", error=facts_of(exc))
 
     async def _until_over(self, running: Running, following: Following, recap: str) -> Over:
         while True:

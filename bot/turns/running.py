@@ -1,6 +1,8 @@
 """A turn while it runs, as the lane, the commands and the viewer see it."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -56,6 +58,7 @@ class Running:
     halt: Halt | None = None
     left: bool = False  # somebody does not want to wait for OpenCode's word
     stuck: bool = False  # it was asked to end, and is still at work long after
+    reading: asyncio.Timeout | None = None  # what ends a read under way
     halted: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     asks: list[Pending] = field(default_factory=list)
@@ -92,10 +95,22 @@ class Running:
         return max(self.sent_at, self.busy_at, self.summary.last_event_at)
 
     def ask_to_end(self, halt: Halt) -> None:
-        """Wish that the turn ends; the first wish counts."""
-        if self.halt is None:
-            self.halt = halt
-            self.halted.set()
+        """Wish that the turn ends; the first wish counts, until the server itself is to end."""
+        if self.halt is not None and (halt.why != "recycle" or self.halt.why == "recycle"):
+            return
+        self.halt, self.stuck = halt, False
+        self.halted.set()
+        if self.reading is not None and not self.reading.expired():
+            self.reading.reschedule(0)
+
+    @contextlib.asynccontextmanager
+    async def unless_halted(self, limit_s: float | None) -> AsyncIterator[None]:
+        """Read something of the server; raises TimeoutError after ``limit_s``, or at a new wish to end."""
+        try:
+            async with asyncio.timeout(limit_s) as self.reading:
+                yield
+        finally:
+            self.reading = None
 
     def tell(self, text: Text, **facts: object) -> None:
         """Put a line on top of everything that is shown of this turn."""

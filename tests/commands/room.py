@@ -206,14 +206,23 @@ class Room:
         self.engine.runs[chat.key] = running
         return running
 
-    async def ended(self, text="修复登录", *, answer="好了", state="done", chat=GROUP, **more):
+    async def ended(
+        self,
+        text="修复登录",
+        *,
+        answer="好了",
+        state="done",
+        outcome="answered",
+        chat=GROUP,
+        **more,
+    ):
         """Let a turn run and end with an answer that is due."""
         turn = (await self.running(text, chat=chat, **more)).record
         delivery = NewDelivery(chat.key, turn.n, turn.message, answer, "✅ 完成", "", self.now)
         await self.store.turns.end(
             turn,
             state=state,
-            outcome="answered",
+            outcome=outcome,
             reason="",
             stopped_by="",
             answer=answer,

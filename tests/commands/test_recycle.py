@@ -3,27 +3,48 @@
 import sys
 
 import pytest
+from structlog.testing import capture_logs
 
 from commands import COMMANDS
 from tests.commands.room import DIRECT, GROUP, OTHER
 
 
 @pytest.mark.parametrize(
-    "typed", ["/stop!", "/stop！", "／STOP！", "强制停止", "强制停止！", "/强制停止!"]
+    "typed",
+    ["/stop!", "/stop！", "／STOP！", "/停止！", "／停止!", "强制停止", "强制停止！", "/强制停止!"],
 )
 def test_the_full_width_mark_counts(typed):
     assert COMMANDS.find(COMMANDS.parse(typed).name).name == "stop!"
 
 
-@pytest.mark.parametrize("typed", ["停止！", "停止!", "/停止！"])
-def test_an_exclamation_alone_makes_no_stop_a_forced_one(typed):
+@pytest.mark.parametrize("typed", ["停止！", "停止!", "停止"])
+def test_without_a_slash_an_exclamation_makes_no_stop_a_forced_one(typed):
     assert COMMANDS.find(COMMANDS.parse(typed).name).name == "stop"
+
+
+def test_an_exclamation_before_other_words_is_ordinary_text():
+    assert COMMANDS.parse("停止！别删数据库") is None
+    assert COMMANDS.parse("停止！ 别删数据库") is None
+
+
+async def test_the_chinese_stop_with_slash_and_mark_restarts_the_server(room):
+    await room.running()
+    assert "打断了 1 个任务" in await room.say("/停止！", sender="boss")
+    assert room.server.recycled == 1
+
+
+@pytest.mark.parametrize("sender", ["zhang", "boss"])
+async def test_the_chinese_stop_with_a_mark_and_no_slash_ends_the_task_alone(room, sender):
+    await room.running(sender="zhang")
+    assert "已停止 #1" in await room.say("停止！", sender=sender)
+    assert room.server.recycled == 0
 
 
 @pytest.mark.parametrize("sender", ["zhang", "lead"])
 async def test_only_administrators_may_restart_the_server(room, sender):
     await room.running(sender=sender)
     assert "E-ROLE" in await room.say("/stop!", sender=sender)
+    assert "E-ROLE" in await room.say("/停止!", sender=sender)
     assert room.server.recycled == 0
     assert "stop!" not in await room.say("/help", sender=sender)
     assert "/stop!" in await room.say("/help", sender="boss")
@@ -31,8 +52,12 @@ async def test_only_administrators_may_restart_the_server(room, sender):
 
 async def test_with_no_other_chat_at_work_the_server_is_restarted_at_once(room):
     running = await room.running()
-    said = await room.say("/stop!", sender="boss")
+    with capture_logs() as logged:
+        said = await room.say("/stop!", sender="boss")
     assert "打断了 1 个任务" in said
+    assert [(one["event"], one["by"], one["turns"]) for one in logged] == [
+        ("opencode.recycled", "boss", 1)
+    ]
     assert room.engine.stops == [(running.record.n, "boss", "recycle")]
     assert room.server.recycled == 1
 

@@ -1,5 +1,8 @@
 """/status and /whoami."""
 
+import asyncio
+from types import SimpleNamespace
+
 from bot.asks import pending_of
 from bot.opencode.events import PartUpdated, StatusChanged
 from bot.opencode.model import Status, ToolPart
@@ -85,11 +88,10 @@ async def test_status_tells_an_administrator_how_old_each_answer_is_and_why_it_w
     dead, doubtful = await room.ended(), await room.ended()
     await failed(room, dead)
     await in_doubt(room.store, (await room.store.deliveries.of_turn(doubtful.n)).id)
-    await room.store.deliveries.add(a_delivery(None, chat=GROUP.key, at=room.now))
+    await room.store.deliveries.add(a_delivery(None, chat=OTHER.key, at=room.now))
     await room.store.deliveries.add(a_delivery(99, chat=OTHER.key, at=room.now - MINUTE))
     room.now += 2 * MINUTE
     lines = (await room.say("/status", sender="boss", language="en")).splitlines()
-    assert "  a notice due · 2m00s" in lines
     assert f"  #{doubtful.n} unknown · 2m00s · ReadTimeout" in lines
     assert f"  #{dead.n} failed · 2m00s · errcode 45002" in lines
     assert not any("#99" in line for line in lines)
@@ -98,9 +100,21 @@ async def test_status_tells_an_administrator_how_old_each_answer_is_and_why_it_w
     assert "failed 1" in everywhere
 
 
-async def test_status_names_a_few_of_many_answers_that_wait_to_an_administrator(room):
+async def test_status_lists_nothing_that_stands_on_top_of_it_to_an_administrator_either(room):
+    turn = await room.ended()
+    await room.store.deliveries.add(a_delivery(None, chat=GROUP.key, at=room.now))
+    said = await room.say("/status", sender="boss")
+    assert f"#{turn.n}" not in said
+    assert "📮" not in said
+    await room.store.deliveries.add(a_delivery(99, chat=OTHER.key, at=room.now))
+    said = await room.say("/status", sender="boss")
+    assert "📮 全部聊天未送达（不含本条顶部的）：due 1（" in said
+
+
+async def test_status_names_a_few_of_many_answers_in_doubt_to_an_administrator(room):
     for n in range(7):
-        await room.store.deliveries.add(a_delivery(n + 50, chat=GROUP.key, at=room.now))
+        one = await room.store.deliveries.add(a_delivery(n + 50, chat=GROUP.key, at=room.now))
+        await in_doubt(room.store, one.id)
     said = await room.say("/status", sender="boss")
     assert "还有 2 条" in said
     assert "📮" not in await room.say("/status", sender="lead")
@@ -126,6 +140,26 @@ async def test_status_is_answered_while_opencode_is_away(room, opencode):
     assert "○ OpenCode 连不上" in said
     room.server.state = "starting"
     assert "正在启动" in await room.say("/status")
+
+
+async def test_status_says_what_is_true_when_it_is_said_however_slow_opencode_is(room, opencode):
+    opencode.fault("/agent", "hang")
+    first, second = await room.running("一"), await room.queued("二")
+    reads = room.services.choices
+
+    class Slow:
+        """While agent and model are looked up, the first turn ends and the second begins."""
+
+        async def resolve(self, chat, directory):
+            del room.engine.runs[GROUP.key]
+            room.engine.runs[GROUP.key] = SimpleNamespace(**vars(first) | {"record": second})
+            return await reads.resolve(chat, directory)
+
+    async with asyncio.timeout(10):
+        lines = (await room.with_parts(choices=Slow()).say("/status")).splitlines()
+    assert lines[0].startswith(f"▸ 正在跑 #{second.n} 二")
+    assert lines[2] == "📥 没有排队"
+    assert lines[4].endswith("暂时查不到")
 
 
 async def test_status_shows_warnings_of_the_server_and_a_cut_event_stream(room):

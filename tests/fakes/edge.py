@@ -204,6 +204,7 @@ class Edge:
         self.store = await self.stack.enter_async_context(
             await open_store(f"sqlite:///{self.path}/bot.db")
         )
+        self.stack.push_async_callback(self.let_go)
         self.background = await self.stack.enter_async_context(Background())
         self.desk = Desk(self.store)
         self.edge = build(
@@ -223,6 +224,9 @@ class Edge:
 
     async def stop(self):
         await self.stack.aclose()
+
+    async def let_go(self):
+        await self.edge.let_go()
 
     async def crash(self):
         """Go down without a last flush, as `kill -9` would, and come up again."""
@@ -287,6 +291,10 @@ class Edge:
     def way_out(self):
         return self.edge._replies.way_out
 
+    async def settled(self):
+        """Wait until what was begun to be posted is over."""
+        await until(lambda: not self.edge.posting)
+
     async def retry(self):
         """Let the retry look once, and wait until it is done."""
         await self.way_out.retry_once()
@@ -343,4 +351,5 @@ async def asked(edge, msgid="M1", text="hello", **facts):
 async def finished(edge, reply, msgid="M1", body="the answer"):
     await edge.end(msgid, body)
     await reply.finish(Answer(body, "✅ done", "/result"))
+    await edge.settled()
     return await edge.delivery(msgid)

@@ -57,6 +57,7 @@ class FakeOpenCode:
         self.waiting = {}  # request id -> (kind, directory, request, future)
         self.frozen_status = None  # what /session/status says instead of the truth
         self.losing = False  # events go nowhere, the connection stands
+        self.failure = "Unexpected server error."  # what it says when a call goes wrong
         self.silent = False  # nothing at all is sent, heartbeats included
         self.refusing_events = 0  # a status for whoever subscribes
         self.agents, self.commands, self.models = list(AGENTS), list(COMMANDS), dict(MODELS)

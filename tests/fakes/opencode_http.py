@@ -85,7 +85,7 @@ class Gate:
             case None:
                 return await self.act(request, handler)
             case "error":
-                return refuse(500, "UnknownError", "Unexpected server error.")
+                return refuse(500, "UnknownError", fake.failure)
             case "html":
                 return page()
             case "proxy":

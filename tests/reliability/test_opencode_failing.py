@@ -4,11 +4,12 @@ import ctypes
 import os
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.sandbox.script import say
-from tests.fakes.opencode_turns import hang
+from tests.fakes.opencode_turns import ask, hang
 from tests.fakes.opencode_turns import say as fake_say
-from tests.fault_fixtures import brought, called, prompted
+from tests.fault_fixtures import LOOK, brought, called, prompted
 
 pytest_plugins = ["tests.reliability.opencode_managed"]
 
@@ -28,7 +29,9 @@ def healed(fake):
 
 
 @pytest.mark.parametrize("kind", ["error", "proxy"])
-async def test_o7_while_everything_fails_one_probe_asks_for_all_turns(faked, fake, kind):
+async def test_o7_while_everything_fails_the_health_is_asked_for_and_nothing_else(
+    faked, fake, kind
+):
     fake.script(fake_say("So far"), hang())
     fake.script(fake_say("So far"), hang())
     running = [await faked.wecom.say(who, "hello") for who in PEOPLE[:2]]
@@ -44,10 +47,35 @@ async def test_o7_while_everything_fails_one_probe_asks_for_all_turns(faked, fak
     before = len(others(fake))
     await called(fake, PROBE, fake.calls.count_of(PROBE) + 20)
     assert len(others(fake)) == before
-    assert faked.service.services.server.usable is False
+    assert not faked.service.services.server.may_call()
     healed(fake)
     assert "OK" in await waiting.done()
     assert len(fake.prompts) == 3
+
+
+async def test_o7_while_all_but_the_health_fails_one_turn_asks_for_all(faked, fake):
+    groups = [f"g{n}" for n in range(8)]
+    for _ in groups:
+        fake.script(fake_say("So far"), hang())
+    people = [who for who in (*PEOPLE, "lead") for _ in range(2)]  # each may have two bubbles
+    talks = [
+        await faked.wecom.say(who, "hello", group=group)
+        for who, group in zip(people, groups, strict=True)
+    ]
+    await prompted(fake, len(groups))
+    fake.fault("/session/status", "error", times=FOR_EVER)
+    fake.fault("/global/event", "error", times=FOR_EVER)
+    fake.cut_events()
+    await called(fake, LOOK, fake.calls.count_of(LOOK) + len(groups))
+    first = len(fake.calls)
+    await called(fake, LOOK, fake.calls.count_of(LOOK) + 6)
+    between = "".join("?" if call.endswith(LOOK) else "." for call in fake.calls[first:])
+    assert "??" not in between  # after each that failed the server's health was looked at
+    healed(fake)
+    for prompt in fake.prompts:
+        await fake.abort(prompt.session)
+    for talk in talks:
+        assert "So far" in await talk.done()
 
 
 async def test_o7_prompts_that_fail_are_told_after_three_tries_and_the_session_is_kept(faked, fake):
@@ -59,6 +87,27 @@ async def test_o7_prompts_that_fail_are_told_after_three_tries_and_the_session_i
     healed(fake)
     await brought(faked, 1)
     assert "OK" in await (await faked.wecom.say("zhangsan", "/retry 1")).done()
+
+
+async def test_what_a_failing_server_says_is_in_no_log(faked, fake):
+    fake.failure = "the word is pineapple"
+    fake.script(ask("bash", ("cat a",), output="a"), hang())
+    with capture_logs() as logs:
+        talk = await faked.wecom.say("zhangsan", "hello")
+        await talk.shows("/allow")
+        (asked,) = await faked.store.asks.open("wecom:direct:zhangsan")
+        fake.fault(EVERYTHING, "error", times=FOR_EVER)
+        fake.cut_events()
+        await (await faked.wecom.say("zhangsan", f"/allow {asked.code}")).done()
+        other = await faked.wecom.say("lisi", "hello")
+        await other.shows("E-OC-DOWN")
+        await faked.wecom.say("zhangsan", "/stop")
+        await called(fake, "/abort", 1)
+        healed(fake)
+        assert "⛔" in await talk.done()
+    events = {entry["event"] for entry in logs}
+    assert {"ask.undelivered", "opencode.unreachable", "abort.failed"} <= events
+    assert [entry for entry in logs if "pineapple" in str(entry)] == []
 
 
 async def test_o7_a_turn_at_work_outlives_a_while_in_which_everything_fails(faked, fake, clock):

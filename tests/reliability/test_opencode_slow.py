@@ -4,9 +4,11 @@ import pytest
 
 from bot.sandbox.script import hang, http_error, say
 from bot.texts import engine as texts
+from bot.turns.following import RETRY_MS
 from tests.fakes import opencode_turns as fake_turns
 from tests.fakes.shim import Shim
 from tests.fault_fixtures import answer_of, brought, called, prompted, quiet
+from tests.opencode_fixtures import until
 
 CHAT = "wecom:direct:zhangsan"
 SLOW_S = 1.0  # each POST, where the client waits for 30
@@ -52,6 +54,48 @@ async def test_o5_a_stop_works_on_a_slow_server(slow, fake):
     text = await talk.done()
     assert "⛔" in text
     assert texts.STOP_UNHEARD.say("en") not in text
+
+
+async def test_o5_a_stop_holds_for_no_read_that_hangs(faked, fake):
+    fake.script(fake_turns.say("So far"), fake_turns.hang())
+    talk = await faked.wecom.say("zhangsan", "hello")
+    await talk.shows("So far")
+    fake.fault("/session/status", "hang", times=100)
+    fake.fault("/global/event", "error", times=100_000)
+    looks = fake.calls.count_of("/session/status")
+    fake.cut_events()
+    await called(fake, "/session/status", looks + 1)
+    read = []
+    fake.calls.on("/abort", lambda: read.append(fake.calls.count_of("/session/status")))
+    await faked.wecom.say("zhangsan", "/stop")
+    await called(fake, "/abort", 1)
+    assert read == [looks + 1]  # which was not over by then
+    fake._faults.clear()
+    assert "⛔" in await talk.done()
+
+
+async def test_o5_a_stop_that_found_nobody_becomes_the_restart_that_an_administrator_asks_for(
+    faked, fake, clock
+):
+    fake.script(fake_turns.say("So far"), fake_turns.hang())
+    talk = await faked.wecom.say("zhangsan", "hello")
+    await talk.shows("So far")
+    fake.fault("/abort", "hang")
+    await faked.wecom.say("zhangsan", "/stop")
+    await called(fake, "/abort", 1)
+    faked.turns.interrupt(by="boss")
+    await fake.stop()
+    server = faked.service.services.server
+    await until(lambda: server.state == "down")
+    clock.leap(RETRY_MS)
+    await talk.shows(texts.OPENCODE_LOST.say("en", n=1))
+    await fake.start()
+    text = await answer_of(talk)
+    assert texts.ENDS["recycle"].say("en", n=1, by="boss") in text
+    assert texts.STOP_UNHEARD.say("en") not in text
+    assert "So far" in text
+    await brought(faked, 1)
+    assert not await faked.store.sessions.doubted(fake.prompts[0].session)
 
 
 async def test_o5_a_turn_that_is_never_idle_is_ended_by_its_watchdog(make_faked, fake, clock):

@@ -155,6 +155,7 @@ async def test_stop_with_a_mark_ends_a_server_that_answers_nothing_any_more(mana
     assert RESTARTED in (await forced(managed))[1]
     text = await talk.done(60)
     assert "Half of it" in text
+    assert texts.STOP_UNHEARD.say("en") not in text
     assert server.pid != pid
     await brought(managed, 1)
     home_model.script("next", say("Next done."))
