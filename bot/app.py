@@ -7,7 +7,9 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -18,6 +20,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from bot.assembly import Assembly, Options, Service
 from bot.clock import Clock, now_ms
 from bot.errors import StartError
+from bot.opencode.server import STOP_S
+from bot.turns.lanes import INTERRUPT_S
 from bot.upkeep import Upkeep
 from bot.watchdogs import Watchdogs
 from config.logs import set_up
@@ -39,8 +43,12 @@ NOTICE_S = (
 )
 LINGER_S = 1.0  # after the last turn: WeCom polls about once a second and should see its last words
 REQUESTS_S = 5.0  # for requests that are being answered
-CLOSE_S = 1.5  # for all that is closed after them
 REST_S = 5.0  # of the whole end, beside the grace of the turns
+# What is kept of that for the stages behind the turns. Who is early leaves them more.
+SERVER_S = 1.5  # for OpenCode and for posts under way
+HANG_UP_S = 0.5  # for requests and their connections
+CLOSE_S = 1.5  # for all that is closed after them: jobs have 1 s, then come the files
+FAULT_S = 0.2  # for each stage after a fault, when nothing can be kept
 LOOK_S = 0.02
 BACKLOG = 512  # connections that wait to be taken: WeCom comes in bursts
 MAX_BODY_BYTES = 1024 * 1024
@@ -53,15 +61,15 @@ def serve(settings: Settings, file: Path | None = None, *, level: str = "info") 
     arm(os.environ)
     mask = set_up(secrets=settings.secrets(), level=level)
     uvloop.run(_serve(settings, file, mask.hide))
+    log.info("service.stopped")
 
 
 async def _serve(settings: Settings, file: Path | None, hide: Callable[[str], None]) -> None:
-    ended = told_to_end()
+    ended = told_to_end(settings.turn.grace + REST_S)
     async with opened(settings, file=file, hide=hide, ended=ended, notice_s=NOTICE_S) as service:
         await ended.wait()
-        limit = Limit(settings.turn.grace + REST_S)
     check_end(service)
-    limit.exit_code = 0  # all is closed: whatever holds the process up now does not matter
+    ended.well()
 
 
 class Limit:
@@ -88,20 +96,38 @@ def check_end(service: Service) -> None:
 
 
 class Ended(asyncio.Event):
-    """Set when the service is to end. ``hurry``: told once more, it gives nobody time any more."""
+    """Set when the service is to end. ``hurry``: told once more, it gives nobody time any more.
 
-    def __init__(self) -> None:
+    From then on the process has ``limit_s``, if given, whether it has started by then or not.
+    """
+
+    def __init__(self, limit_s: float | None = None) -> None:
         super().__init__()
         self.hurry = asyncio.Event()
+        self.at: float | None = None
+        self._limit_s = limit_s
+        self._limit: Limit | None = None
+
+    def set(self) -> None:
+        """Begin the end, by somebody's wish or by a fault."""
+        if not self.is_set():
+            self.at = time.monotonic()
+            self._limit = Limit(self._limit_s) if self._limit_s is not None else None
+        super().set()
 
     def tell(self) -> None:
         """Tell the service to end."""
         (self.hurry if self.is_set() else self).set()
 
+    def well(self) -> None:
+        """Take note that all is closed: whatever holds the process up now does not matter."""
+        if self._limit is not None:
+            self._limit.exit_code = 0
 
-def told_to_end() -> Ended:
+
+def told_to_end(limit_s: float | None = None) -> Ended:
     """Return an event that is set when the process is told to end, while it still starts, too."""
-    ended = Ended()
+    ended = Ended(limit_s)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.tell)
@@ -130,13 +156,13 @@ async def opened(
     async with contextlib.AsyncExitStack() as stack:
         options = Options(clock, file, hide, timing, ended)
         service = await Assembly(stack, settings, options).build()
-        leaving = Leaving(service, ended.hurry, notice_s)
+        leaving = Leaving(service, ended, notice_s)
         edge = service.edge
         watchdogs = Watchdogs(service.services, edge.close_leaked if edge else None)
         await _listen(stack, _application(service, watchdogs, extra), leaving)
         stack.push_async_callback(leaving.drain)
         await _recover(service)
-        service.background.keep(watchdogs.run, name="watchdogs")
+        service.background.keep(watchdogs.run, name="watchdogs", vital=False)
         for warning in settings.warnings():
             log.warning("service.warned", warning=warning)
         public = settings.server.public_url or service.url
@@ -160,7 +186,7 @@ def _application(service: Service, watchdogs: Watchdogs, extra: Extra | None) ->
         watchdogs=watchdogs,
     )
     app.add_routes(health.routes)
-    app.add_routes(Admin(services, guard, service.bring).routes)
+    app.add_routes(Admin(services, guard, service.bring, health.truth).routes)
     if service.edge is not None:
         app.add_routes(service.edge.routes)
     live = services.turns.live
@@ -234,18 +260,57 @@ async def _recover(service: Service) -> None:
     background.keep(upkeep.retain, name="retention")
 
 
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """How long each stage of the end may take: what is left, but for the stages behind it."""
+
+    ends_at: float
+    fault: bool = False
+    now: Callable[[], float] = time.monotonic
+
+    def grace_s(self, wished_s: float) -> float:
+        """For turns, to end by themselves."""
+        kept = INTERRUPT_S + SERVER_S + HANG_UP_S + CLOSE_S
+        return min(wished_s, self._left(kept))
+
+    def interrupt_s(self, grace_s: float) -> float:
+        """For turns, once they are interrupted, after all of their grace."""
+        return min(INTERRUPT_S, self._left(grace_s + SERVER_S + HANG_UP_S + CLOSE_S))
+
+    def server_s(self) -> float:
+        """For a server of ours, to end with all that it started."""
+        return min(FAULT_S if self.fault else STOP_S, self.posts_s())
+
+    def posts_s(self) -> float:
+        """For posts that are under way."""
+        return self._left(HANG_UP_S + CLOSE_S)
+
+    def requests_s(self) -> float:
+        """For requests that are being answered, and their connections."""
+        return min(FAULT_S if self.fault else REQUESTS_S, self._left(CLOSE_S))
+
+    def _left(self, kept_s: float) -> float:
+        return max(0.0, self.ends_at - self.now() - kept_s)
+
+
 class Leaving:
     """How the service takes its leave: of its turns, of OpenCode, of everybody who is connected.
 
     All of it takes at most ``turn.grace`` and ``REST_S``.
     """
 
-    def __init__(self, service: Service, hurry: asyncio.Event, notice_s: float) -> None:
+    def __init__(self, service: Service, ended: Ended, notice_s: float) -> None:
         self.service = service
-        self._hurry = hurry
+        self._ended = ended
+        self._hurry = ended.hurry
         self._notice_s = notice_s
-        self._deadline = 0.0
+        self.stages = self._stages()
         self.door: asyncio.Server | None = None
+
+    def _stages(self) -> Stages:
+        begun = time.monotonic() if self._ended.at is None else self._ended.at
+        ends_at = begun + self.service.settings.turn.grace + REST_S
+        return Stages(ends_at, fault=self.service.failure is not None)
 
     async def drain(self) -> None:
         """Let running turns end while callbacks are still answered, so that their words are seen."""
@@ -253,27 +318,44 @@ class Leaving:
         service.closing = True
         if service.failure is not None:  # nothing can be kept any more, so nothing may be said
             self._hurry.set()
-        loop, grace_s = asyncio.get_running_loop(), service.settings.turn.grace
-        self._deadline = loop.time() + grace_s + REST_S
-        turns, server = service.services.turns, service.services.server
-        waited = len(turns) > 0
-        interrupt = server.managed and service.failure is None
+        self.stages = self._stages()
+        server = service.services.server
+        waited = len(service.services.turns) > 0
         async with asyncio.TaskGroup() as group:
             group.create_task(self._pause(self._notice_s))
-            await turns.close(grace_s=grace_s, interrupt=interrupt, hurry=self._hurry)
+            await self._end_turns()
         if service.services.feed is not None:
             service.services.feed.expect_end()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._pause(LINGER_S if waited else 0.0))
-            await server.stop()
+            group.create_task(self._pause(min(LINGER_S, self.stages.posts_s()) if waited else 0.0))
+            group.create_task(self._last_posts())
+            await server.stop(self.stages.server_s())
+
+    async def _end_turns(self) -> None:
+        service = self.service
+        grace_s = self.stages.grace_s(service.settings.turn.grace)
+        await service.services.turns.close(
+            grace_s=grace_s,
+            interrupt=service.services.server.managed and service.failure is None,
+            interrupt_s=self.stages.interrupt_s(grace_s),
+            hurry=self._hurry,
+        )
+
+    async def _last_posts(self) -> None:
+        """Leave answers that are being posted their time; others are posted by the next start."""
+        ends = time.monotonic() + self.stages.posts_s()
+        edge = self.service.edge
+        while edge is not None and edge.posting and time.monotonic() < ends:
+            await self._pause(LOOK_S)
+            if self._hurry.is_set():
+                return
 
     async def hang_up(self, runner: web.AppRunner) -> None:
         """Take no new connection, finish what comes over the others, then close them."""
         await self._shut_door(runner)
         await self._last_requests(runner)
-        now = asyncio.get_running_loop().time()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(CLOSE_S, self._deadline - now - CLOSE_S)):
+            async with asyncio.timeout(self.stages.requests_s()):
                 await runner.cleanup()
 
     async def _shut_door(self, runner: web.AppRunner) -> None:
@@ -288,9 +370,8 @@ class Leaving:
 
     async def _last_requests(self, runner: web.AppRunner) -> None:
         """Leave time for requests that were on their way when the last connection was taken."""
-        loop = asyncio.get_running_loop()
-        ends = loop.time() + self._notice_s / 2
-        while runner.server is not None and runner.server.connections and loop.time() < ends:
+        ends = time.monotonic() + min(self._notice_s, self.stages.requests_s()) / 2
+        while runner.server is not None and runner.server.connections and time.monotonic() < ends:
             await self._pause(LOOK_S)
             if self._hurry.is_set():
                 return

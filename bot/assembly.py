@@ -39,6 +39,7 @@ from handlers.wecom.timing import Timing
 from store import SQLITE, Store, open_store
 from store.errors import StoreUnusable
 from store.records import Delivery
+from store.sqlite import BACKUPS
 
 PRIVATE = 0o700
 TOKEN_FILE = "admin.token"  # noqa: S105 - the name of a file
@@ -131,6 +132,7 @@ class Assembly:
         self._fault = Fault(ended=options.ended)
         self._background = Background(fatal=self._fault.report)
         self._outlets: dict[str, Replies] = {}
+        self._edge: wecom.WeCom | None = None
 
     async def build(self) -> Service:
         """Open store, server and clients, then the edges. Raises StartError."""
@@ -152,13 +154,14 @@ class Assembly:
         self._options.hide(address.password)
         client = OpenCode(address.url, address.username, address.password)
         await self._stack.enter_async_context(client)
+        self._stack.push_async_callback(self._let_go)
         self._stack.push_async_callback(self._background.close)
         services = await self._services(store, server, client)
         service = Service(
             settings=self._settings,
             services=services,
             background=self._background,
-            edge=self._edge(services),
+            edge=self._make_edge(services),
             admin_token=self._admin_token(),
             fault=self._fault,
         )
@@ -170,7 +173,11 @@ class Assembly:
 
     async def _store(self) -> Store:
         try:
-            store = await open_store(self._settings.store.url, on_broken=self._fault.report)
+            store = await open_store(
+                self._settings.store.url,
+                on_broken=self._fault.report,
+                backups=self._settings.server.data_dir / BACKUPS,
+            )
         except StoreUnusable as exc:
             raise StartError(str(exc)) from exc
         return await self._stack.enter_async_context(store)
@@ -210,15 +217,14 @@ class Assembly:
         self._background.keep(feed.run, name="opencode feed")
         return feed
 
-    async def _services(self, store: Store, server: Server, client: OpenCode) -> Services:
+    def _parts(self, store: Store, server: Server, client: OpenCode, access: Access) -> Parts:
         settings, clock = self._settings, self._options.clock
         data_dir = settings.server.data_dir
         project = next(iter(settings.projects.values()), None)
         workspaces = Workspaces(
             settings.workspaces.root, project.path if project else None, self._protected()
         )
-        access = Access(settings.access)
-        parts = Parts(
+        return Parts(
             settings=settings,
             store=store,
             server=server,
@@ -238,6 +244,11 @@ class Assembly:
             ),
             clock=clock,
         )
+
+    async def _services(self, store: Store, server: Server, client: OpenCode) -> Services:
+        settings, clock = self._settings, self._options.clock
+        access = Access(settings.access)
+        parts = self._parts(store, server, client, access)
         ids = MessageIds(clock, last=await store.turns.last_prompt())
         turns = build_turns(parts, ids, self._outlets, self._background)
         return Services(
@@ -256,12 +267,16 @@ class Assembly:
             clock=clock,
         )
 
-    def _edge(self, services: Services) -> wecom.WeCom | None:
+    async def _let_go(self) -> None:
+        if self._edge is not None:
+            await self._edge.let_go()
+
+    def _make_edge(self, services: Services) -> wecom.WeCom | None:
         if not self._settings.wecom.bot.on:
             return None
         intake = Intake(services, Outbox(services.store, services.clock))
         verbs = Verbs(services, COMMANDS, intake, self._outlets, self._background)
-        return wecom.build(
+        self._edge = wecom.build(
             self._settings,
             Dispatch(services, COMMANDS, intake, verbs),
             services.store,
@@ -269,6 +284,7 @@ class Assembly:
             services.clock,
             timing=self._options.timing,
         )
+        return self._edge
 
     def _admin_token(self) -> str:
         token = self._settings.server.admin_token

@@ -7,7 +7,7 @@ from typing import Self
 
 import structlog
 
-from bot.errors import PeerError, StoreBroken, StoreError
+from bot.errors import PeerError, StoreBroken, StoreError, facts_of
 
 log = structlog.get_logger()
 
@@ -63,9 +63,12 @@ class Background:
         """Run ``job`` once; a failure is one log entry and harms nobody else."""
         self._spawn(self._guarded(job, name), name)
 
-    def keep(self, job: Callable[[], Awaitable[None]], *, name: str) -> None:
-        """Run ``job`` for as long as the service lives: a transient failure starts it anew."""
-        self._spawn(self._kept(job, name), name)
+    def keep(self, job: Callable[[], Awaitable[None]], *, name: str, vital: bool = True) -> None:
+        """Run ``job`` for as long as the service lives: a transient failure starts it anew.
+
+        Any failure does where the job is not ``vital``: the service can do without it.
+        """
+        self._spawn(self._kept(job, name, vital=vital), name)
 
     def _spawn(self, job: Coroutine[object, object, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(job, name=name)
@@ -78,18 +81,20 @@ class Background:
         except Exception:
             log.exception("job.failed", job=name)
 
-    async def _kept(self, job: Callable[[], Awaitable[None]], name: str) -> None:
+    async def _kept(self, job: Callable[[], Awaitable[None]], name: str, *, vital: bool) -> None:
         delays = restart_delays()
         while not self._closing:
             try:
                 await job()
             except Exception as exc:
-                if not transient(exc):
+                lasting = not transient(exc)
+                if lasting:
                     log.exception("job.failed", job=name)
+                if lasting and vital:
                     if self._fatal is not None:
                         self._fatal(exc)
                     return
-                log.warning("job.restarted", job=name, error=repr(exc))
+                log.warning("job.restarted", job=name, error=facts_of(exc))
                 await asyncio.sleep(next(delays))
             else:
                 return

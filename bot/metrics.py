@@ -52,17 +52,18 @@ class Metrics:
 
     def __init__(self, callbacks: Counts, turns: Counts) -> None:
         self.registry = CollectorRegistry()
-        self.registry.register(
-            Tally("bot_callbacks", "Callbacks by what became of them.", "outcome", callbacks)
-        )
-        self.registry.register(
-            Tally("bot_turns", "Turns that ended, by outcome.", "outcome", turns)
-        )
+        self._tally("bot_callbacks", "Callbacks by what became of them.", callbacks)
+        self._tally("bot_turns", "Turns that ended, by outcome.", turns)
         self.running = self._gauge("bot_turns_running", "Turns that run now.")
         self.queued = self._gauge("bot_turns_queued", "Turns that wait in a lane.")
-        self.deliveries = Gauge(
-            "bot_deliveries", "Deliveries by state.", ["state"], registry=self.registry
+        self.deliveries = self._gauge("bot_deliveries", "Deliveries by state.", "state")
+        self.database_bytes = self._gauge(
+            "bot_database_bytes", "Size of the database with its log."
         )
+        self._of_opencode()
+        self._of_watchdogs()
+
+    def _of_opencode(self) -> None:
         self.opencode_up = self._gauge("bot_opencode_up", "1: OpenCode is ready.")
         self.opencode_restarts = self._count(
             "bot_opencode_restarts", "Restarts of the managed server."
@@ -74,14 +75,10 @@ class Metrics:
         self.feed_reconnects = self._count(
             "bot_feed_reconnects", "Times that the event feed was connected anew."
         )
-        self.database_bytes = self._gauge(
-            "bot_database_bytes", "Size of the database with its log."
-        )
-        self.tripped = Gauge(
-            "bot_watchdog_tripped",
-            "1: this watchdog sees a trouble.",
-            ["watchdog"],
-            registry=self.registry,
+
+    def _of_watchdogs(self) -> None:
+        self.tripped = self._gauge(
+            "bot_watchdog_tripped", "1: this watchdog sees a trouble.", "watchdog"
         )
         self.stalled = self._gauge("bot_turns_stalled", "Running turns that give no sign.")
         self.lanes_leaked = self._gauge(
@@ -93,17 +90,17 @@ class Metrics:
         self.outbox_age = self._gauge(
             "bot_outbox_age_seconds", "Age of the oldest answer that is due or on its way."
         )
-        self.lag = Gauge(
-            "bot_loop_lag_seconds",
-            "How late the event loop was in the last minute.",
-            ["of"],
-            registry=self.registry,
+        self.lag = self._gauge(
+            "bot_loop_lag_seconds", "How late the event loop was in the last minute.", "of"
         )
+
+    def _tally(self, name: str, about: str, counts: Counts) -> None:
+        self.registry.register(Tally(name, about, "outcome", counts))
 
     def _count(self, name: str, about: str) -> Count:
         count = Count(name, about)
         self.registry.register(count)
         return count
 
-    def _gauge(self, name: str, about: str) -> Gauge:
-        return Gauge(name, about, registry=self.registry)
+    def _gauge(self, name: str, about: str, *labels: str) -> Gauge:
+        return Gauge(name, about, labels, registry=self.registry)

@@ -6,13 +6,14 @@ mend what they find: a forgotten lane is woken, a forgotten bubble is closed.
 
 import asyncio
 import statistics
+import subprocess
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
-from bot.errors import StoreError
+from bot.errors import PeerError, StoreError
 from bot.metrics import Metrics
 from bot.opencode import process
 from bot.services import Services
@@ -28,6 +29,9 @@ LAG_TICK_S = 0.25  # between two looks at the event loop
 LAG_WINDOW_S = 60.0
 LAG_MAX_S = 1.0  # WeCom waits 5 s for an answer
 MEMORY_BYTES = 4 * 1024**3  # of OpenCode with all that it started
+
+# What a look may meet: a system that tells nothing, or not what we can read, or a peer.
+FAILURES = (OSError, subprocess.SubprocessError, PeerError, ValueError)
 
 CloseBubbles = Callable[[], Awaitable[int]]
 
@@ -51,10 +55,17 @@ class Watchdog:
     well: bool = True
     facts: Mapping[str, object] = field(default_factory=dict)
     measure: float = 0.0
+    failure: str = ""
+
+    def fail(self, exc: Exception) -> None:
+        """Take in that nothing could be seen; what was seen last stands, and the first time is told."""
+        if not self.failure:
+            log.warning("watchdog.failed", watchdog=self.name, error=repr(exc))
+        self.failure = repr(exc)
 
     def take(self, sight: Sight, now: int) -> None:
         """Take in what was seen; a change is told."""
-        self.facts, self.measure = sight.facts, sight.measure
+        self.facts, self.measure, self.failure = sight.facts, sight.measure, ""
         if sight.well is self.well:
             return
         self.well, self.since = sight.well, now
@@ -135,12 +146,16 @@ class Watchdogs:
                 sight = await watchdog.look()
             except StoreError:
                 continue
+            except FAILURES as exc:
+                watchdog.fail(exc)
+                continue
             watchdog.take(sight, self._services.clock())
 
     def report(self) -> dict[str, dict[str, object]]:
         """Return how each of them stands."""
         return {
             name: {"ok": one.well, "since": one.since, **one.facts}
+            | ({"failed": one.failure} if one.failure else {})
             for name, one in self.all.items()
         }
 
@@ -190,7 +205,7 @@ class Watchdogs:
     async def _outbox(self) -> Sight:
         """Find answers that could leave and do not; count those that may or may not have left."""
         deliveries, now = self._services.store.deliveries, self._services.clock()
-        sending = await deliveries.oldest("sending")
+        sending = await deliveries.sending_since()
         due = await deliveries.oldest("due")
         ready = set(await deliveries.ready(now, now - ADDRESS_MS))
         late = self._ready.older(ready, now, OUTBOX_MS)

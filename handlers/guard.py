@@ -4,6 +4,7 @@ import base64
 import binascii
 import hmac
 
+import orjson
 from aiohttp import web
 
 USER = "admin"  # a browser asks for a name, too
@@ -50,8 +51,10 @@ class Guard:
 
 def unauthorized() -> web.HTTPUnauthorized:
     """Return the answer to whoever shows nothing, or something wrong."""
+    why = "Show the admin token: Authorization: Bearer …, or as the password of admin."
     answer = web.HTTPUnauthorized(
-        text="Show the admin token: Authorization: Bearer …, or as the password of admin.\n"
+        text=orjson.dumps({"error": "unauthorized", "why": why}).decode(),
+        content_type="application/json",
     )
     answer.headers.add("WWW-Authenticate", 'Bearer realm="admin"')
     answer.headers.add("WWW-Authenticate", 'Basic realm="admin", charset="UTF-8"')

@@ -70,7 +70,6 @@ class Health:
             web.get("/healthz", self.alive),
             web.get("/readyz", self.ready),
             web.get("/metrics", self.metrics),
-            web.get("/admin/health", self.truth),
         ]
 
     async def alive(self, _: web.Request) -> web.Response:
@@ -104,28 +103,24 @@ class Health:
             body=body, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST}
         )
 
-    async def truth(self, request: web.Request) -> web.Response:
-        """Everything that an administrator needs to know, in one JSON object."""
-        if not self._guard.is_admin(request):
-            raise unauthorized()
+    async def truth(self) -> dict[str, object]:
+        """Return everything that an administrator needs to know."""
         services = self._services
         store = services.store.health()
-        return _json(
-            {
-                "version": VERSION,
-                "python": platform.python_version(),
-                "uptime_s": (services.clock() - self._started_at) // 1000,
-                "opencode": await self._opencode(),
-                "platforms": {one.name: {"on": one.on} | one.facts for one in self._platforms()},
-                "turns": await _counted(services.store.turns.counts) | {"now": self._running()},
-                "deliveries": await _counted(services.store.deliveries.counts)
-                | await self._undelivered(),
-                "database": store,
-                "disk": self._disk(),
-                "watchdogs": self._watchdogs.report(),
-                "warnings": await self._warnings(),
-            }
-        )
+        return {
+            "version": VERSION,
+            "python": platform.python_version(),
+            "uptime_s": (services.clock() - self._started_at) // 1000,
+            "opencode": await self._opencode(),
+            "platforms": {one.name: {"on": one.on} | one.facts for one in self._platforms()},
+            "turns": await _counted(services.store.turns.counts) | {"now": self._running()},
+            "deliveries": await _counted(services.store.deliveries.counts)
+            | await self._undelivered(),
+            "database": store,
+            "disk": self._disk(),
+            "watchdogs": self._watchdogs.report(),
+            "warnings": await self._warnings(),
+        }
 
     async def _store_problem(self) -> str:
         try:

@@ -68,9 +68,18 @@ class Intake:
         self._outbox = outbox
 
     async def keep(
-        self, arrival: Arrival, kind: InboundKind, *, name: str = "", turn: NewTurn | None = None
+        self,
+        arrival: Arrival,
+        kind: InboundKind,
+        *,
+        name: str = "",
+        verb: str = "",
+        turn: NewTurn | None = None,
     ) -> Accepted:
-        """Write message, chat and turn at once; on the disk when this returns."""
+        """Write message, chat and turn at once; on the disk when this returns.
+
+        ``name`` is a command as it was typed; ``verb`` one of ours, which the log may tell.
+        """
         message = arrival.message
         inbound = NewInbound(
             message=message.id,
@@ -86,8 +95,7 @@ class Intake:
             received_at=message.received_at,
         )
         accepted = await self._services.store.inbox.accept(inbound, new_chat(arrival), turn)
-        event = "message.repeated" if accepted.repeated else "message.accepted"
-        log.info(event, kind=kind, chars=len(message.text), attachments=len(message.attachments))
+        _note(message, accepted, kind, verb)
         return accepted
 
     async def refuse(self, arrival: Arrival, text: str, why: str) -> Opening:
@@ -119,6 +127,8 @@ class Intake:
 
     async def begun(self, arrival: Arrival, turn: TurnRecord, *, position: int) -> Opening:
         """Say that a turn was taken in: it starts now (position 0) or waits."""
+        if position:
+            log.info("turn.queued", turn=turn.n, position=position)
         finished = bool(position) or not turn.bubble
         text = self._receipt(arrival, turn, position)
         return Opening(text, finished, await self._waited(arrival, text, finished=finished))
@@ -163,6 +173,19 @@ class Intake:
         if running is None:
             return "…", ""
         return shortened(running.record.text), age(self._services.clock() - running.started_at)
+
+
+def _note(message: InboundMessage, accepted: Accepted, kind: InboundKind, verb: str) -> None:
+    """Log a message with who wrote it and what became of it, and none of its words."""
+    event = "message.repeated" if accepted.repeated else "message.accepted"
+    facts = {"kind": kind, "sender": message.sender, "chars": len(message.text)}
+    media = len(message.attachments)
+    if accepted.turn is not None:
+        log.info(event, **facts, attachments=media, turn=accepted.turn.n)
+    elif verb:
+        log.info(event, **facts, attachments=media, name=verb)
+    else:
+        log.info(event, **facts, attachments=media)
 
 
 def new_chat(arrival: Arrival) -> NewChat:

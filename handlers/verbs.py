@@ -19,6 +19,7 @@ log = structlog.get_logger()
 
 # WeCom waits 5 s, counted from its own sending; what takes longer is brought afterwards.
 COMMAND_S = 3.0
+UNKNOWN = "unknown"  # in the log: what was typed may be anything
 
 
 @dataclass(slots=True)
@@ -53,12 +54,14 @@ class Verbs:
         A copy of a command that was kept and not answered (we went down in between) is
         carried out: the platform sends it again just because nobody answered.
         """
-        accepted = await self._intake.keep(arrival, "command", name=parsed.name)
+        found = self._commands.find(parsed.name)
+        verb = found.name if found else UNKNOWN
+        accepted = await self._intake.keep(arrival, "command", name=parsed.name, verb=verb)
         if accepted.repeated and (accepted.inbound.shown or accepted.turn):
             return self._intake.repeat(arrival, accepted)
         errand = Errand()
         self._background.start(
-            self._run(errand, arrival, parsed, role), name=f"command /{parsed.name}"
+            self._run(errand, arrival, parsed, role), name=f"command of {arrival.message.id}"
         )
         try:
             async with asyncio.timeout(COMMAND_S):
@@ -111,7 +114,7 @@ class Verbs:
             directory = await self._services.sessions.directory(invocation.chat)
             known = {one.name for one in await self._services.opencode.commands(directory)}
         except PeerError as exc:
-            log.info("command.unserved", command="unknown", error=type(exc).__name__)
+            log.info("command.unserved", command=UNKNOWN, error=type(exc).__name__)
             known = set()
         if name in known:
             return Submit(f"{name} {invocation.rest}".rstrip(), kind="command")

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.messages import Chat, InboundMessage
 from bot.sandbox import payloads
@@ -223,6 +224,44 @@ async def test_a_turn_of_a_command_that_took_long_does_not_answer_in_a_closed_bu
     await until(lambda: bot.turns.ended["answered"])
     monkeypatch.undo()
     assert "Initialised." in await told(bot, "/status")
+
+
+async def test_the_log_tells_of_each_message_who_wrote_it_and_what_became_of_it(start, fake):
+    bot = await start()
+    with capture_logs() as logged:
+        go_on = await busy(bot, fake)
+        second = await bot.wecom.say("zhangsan", "second")
+        await told(bot, "/queue")
+        await told(bot, "/secret words")
+        go_on.set()
+        assert "OK" in await second.late_reply()
+    taken = [one for one in logged if one["event"] == "message.accepted"]
+    assert {one["sender"] for one in taken} == {"zhangsan"}
+    assert [(one["kind"], one.get("turn"), one.get("name")) for one in taken] == [
+        ("prompt", 1, None),
+        ("prompt", 2, None),
+        ("command", None, "queue"),
+        ("command", None, "unknown"),
+    ]
+    waited = [one for one in logged if one["event"] == "turn.queued"]
+    assert [(one["turn"], one["position"]) for one in waited] == [(2, 1)]
+    assert "secret" not in str([one for one in logged if one["event"] != "job.failed"])
+
+
+async def test_the_log_tells_who_ended_a_turn_and_by_which_wish(start, fake):
+    bot = await start()
+    with capture_logs() as logged:
+        await busy(bot, fake)
+        await told(bot, "/stop")
+        await until(lambda: not bot.turns.busy(CHAT))
+        await busy(bot, fake)
+        assert "OK" in await told(bot, "/force now")
+    ended = [one for one in logged if one["event"] == "turn.halted"]
+    assert [(one["turn"], one["why"], one["by"]) for one in ended] == [
+        (1, "stop", "zhangsan"),
+        (2, "force", "zhangsan"),
+    ]
+    assert {one["chat"] for one in ended} == {CHAT}
 
 
 async def test_a_command_that_breaks_says_so_and_breaks_nothing_else(start):

@@ -19,7 +19,7 @@ CHAT = "wecom:direct:zhangsan"
 BEARER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 BASIC = {"Authorization": aiohttp.encode_basic_auth("admin", ADMIN_TOKEN)}
 BROWSER = BASIC | {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-PATHS = ("/admin/turns", "/admin/turns/1", "/admin/outbox")
+PATHS = ("/admin/", "/admin/health", "/admin/turns", "/admin/turns/1", "/admin/outbox")
 
 
 @pytest.fixture
@@ -46,9 +46,9 @@ async def read(http, bot, path, **headers):
         return answer.status, await answer.json()
 
 
-async def page(http, bot, path):
+async def page(http, bot, path, status=200):
     async with http.get(bot.url + path, headers=BROWSER) as answer:
-        assert answer.status == 200
+        assert answer.status == status
         assert answer.content_type == "text/html"
         return answer, await answer.text()
 
@@ -114,9 +114,11 @@ async def test_who_decided_what_a_turn_asked_for_is_told(http, bot):
     assert (asked["decision"], asked["decided_by"], asked["decided_at"]) == ("allow", "lead", 7)
     assert "rm -rf" not in str(told)
     _, told = await read(http, bot, "/admin/turns/1?text=1")
-    assert "rm -rf" in told["text"]["asks"]["k7"]
-    _, text = await page(http, bot, "/admin/turns/1")
+    assert told["text"]["asks"] == {"k7": {"command": "rm -rf"}}
+    assert told["text"]["attachments"] == []
+    _, text = await page(http, bot, "/admin/turns/1?text=1")
     assert "lead" in text
+    assert "{\n  &#34;k7&#34;: {\n    &#34;command&#34;: &#34;rm -rf&#34;\n  }\n}" in text
 
 
 async def test_a_turn_of_an_older_version_has_no_time_of_storing(http, bot):
@@ -127,8 +129,12 @@ async def test_a_turn_of_an_older_version_has_no_time_of_storing(http, bot):
     assert told["edges"][0]["at"] == told["created_at"]
 
 
-async def test_a_turn_that_is_not_there_is_not_found(http, bot):
-    assert await read(http, bot, "/admin/turns/99") == (404, {"error": "not_found"})
+@pytest.mark.parametrize("number", ["99", "abc", "1" * 19, "١"])
+async def test_a_turn_that_is_not_there_is_not_found_in_a_browser_too(http, bot, number):
+    assert await read(http, bot, f"/admin/turns/{number}") == (404, {"error": "not_found"})
+    _, text = await page(http, bot, f"/admin/turns/{number}", 404)
+    assert "There is none of this number" in text
+    assert 'href="../turns"' in text
 
 
 async def test_what_is_not_delivered_is_listed_with_its_cause(http, bot):
@@ -177,6 +183,68 @@ async def test_what_is_in_doubt_may_be_sent_again_by_an_explicit_wish(http, bot)
     assert (await bot.store.deliveries.get(doubtful.id)).state == "due"
 
 
+async def test_the_cause_of_what_is_sent_again_stays_in_the_steps_of_its_turn(http, bot):
+    delivery = await bot.store.deliveries.of_turn(1)
+    await bot.store.database.write(Statement("UPDATE deliveries SET state = 'due'"))
+    await bot.store.deliveries.settle(delivery.id, "failed", "errcode 93004")
+    await retry(http, bot, delivery.id)
+    _, text = await page(http, bot, f"/admin/outbox?again={delivery.id}")
+    assert 'stay at turn <a href="turns/1">#1</a>' in text
+    _, text = await page(http, bot, "/admin/turns/1")
+    assert "cause=errcode 93004" in text
+    assert "<strong>retried</strong> sent again by an administrator&#39;s wish" in text
+
+
+async def test_what_was_sent_again_and_is_brought_by_now_is_told_so(http, bot):
+    delivery = await bot.store.deliveries.of_turn(1)
+    _, text = await page(http, bot, f"/admin/outbox?again={delivery.id}")
+    assert "<strong>sent</strong> by now" in text
+    await page(http, bot, "/admin/outbox?again=x", 404)
+    _, text = await page(http, bot, "/admin/outbox?again=999")
+    assert "status" not in text.partition("<main>")[2]
+
+
+async def test_the_start_names_what_there_is_to_read(http, bot):
+    _, told = await read(http, bot, "/admin/")
+    for path in told["paths"]:
+        assert (await read(http, bot, path))[0] == 200
+    await stuck(bot)
+    _, text = await page(http, bot, "/admin/")
+    for path in told["paths"]:
+        assert f'href="{path.removeprefix("/admin/")}"' in text
+    assert "done 1." in text
+    assert "failed 1, sent 1." in text
+
+
+async def test_health_is_readable_in_a_browser_with_the_same_facts(http, bot):
+    _, told = await read(http, bot, "/admin/health")
+    _, text = await page(http, bot, "/admin/health")
+    for name in told.keys() - {"warnings"}:
+        assert f">{name}</" in text
+    assert told["opencode"]["url"] in text
+    for warning in told["warnings"]:
+        assert warning.replace("'", "&#39;") in text
+
+
+@pytest.mark.parametrize("width", [390, 768, 961])
+async def test_nothing_of_a_page_is_off_a_small_screen(http, bot, chromium, width):
+    doubtful = await bot.store.deliveries.add(NewDelivery(CHAT, None, "gone", "?", "", "", 1))
+    await in_doubt(bot.store, doubtful.id)
+    await stuck(bot, turn=1_000)
+    page = await chromium.new_page(
+        viewport={"width": width, "height": 844},
+        http_credentials={"username": "admin", "password": ADMIN_TOKEN},
+    )
+    for path in (*PATHS, "/admin/turns/1?text=1", "/admin/turns/abc"):
+        await page.goto(bot.url + path)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+    await page.goto(f"{bot.url}/admin/outbox")
+    for button in await page.locator("button").all():
+        box = await button.bounding_box()
+        assert box["x"] + box["width"] <= width
+    assert await page.locator("td", has_text="errcode 93004").is_visible()
+
+
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_browser_gets_a_page_that_runs_and_loads_nothing(http, bot, path):
     await stuck(bot)
@@ -203,17 +271,24 @@ async def test_the_button_of_the_page_sends_again_and_a_form_of_another_site_doe
     _, text = await page(http, bot, "/admin/outbox")
     assert f'action="outbox/{dead.id}/retry"' in text
     for form in ({}, {"key": "x"}, {"key": Guard("another token").form_key}):
-        status, told = await retry(http, bot, dead.id, headers=BROWSER, data=form)
+        status, told = await retry(http, bot, dead.id, headers=BASIC, data=form)
         assert (status, told) == (403, '{"error":"form"}')
+        status, told = await retry(http, bot, dead.id, headers=BROWSER, data=form)
+        assert (status, "Nothing was sent" in told) == (403, True)
     assert (await bot.store.deliveries.get(dead.id)).state == "failed"
     file = aiohttp.FormData()
     file.add_field("key", b"x", filename="key")
     assert (await retry(http, bot, dead.id, headers=BROWSER, data=file))[0] == 403
     form = {"key": Guard(ADMIN_TOKEN).form_key}
     assert form["key"] in text
-    status, _ = await retry(http, bot, dead.id, headers=BROWSER, data=form)
-    assert status == 303
+    async with http.post(
+        f"{bot.url}/admin/outbox/{dead.id}/retry", headers=BROWSER, data=form
+    ) as answer:
+        assert answer.url.path == "/admin/outbox"
+        assert "is due again: it leaves by an address if one is left" in await answer.text()
     assert (await bot.store.deliveries.get(dead.id)).state == "due"
+    status, told = await retry(http, bot, dead.id, headers=BROWSER, data=form)
+    assert (status, "Nothing was sent" in told) == (409, True)
 
 
 @pytest.mark.parametrize(
@@ -236,6 +311,7 @@ async def test_x8_without_the_token_nothing_is_told_and_both_ways_to_show_it_are
             assert answer.status == 401
             challenges = answer.headers.getall("WWW-Authenticate")
             assert [one.split()[0] for one in challenges] == ["Bearer", "Basic"]
+            assert (await answer.json())["error"] == "unauthorized"
             assert "zhangsan" not in await answer.text()
     assert (await retry(http, bot, 1, headers={"Authorization": shown}))[0] == 401
 

@@ -248,6 +248,7 @@ async def test_told_to_end_it_ends_well_and_leaves_no_child_behind(run, managed)
     assert [one for one in entries if one["level"] not in {"debug", "info"}] == []
     events = [one["event"] for one in entries]
     assert events.index("service.started") < events.index("service.stopping")
+    assert events[-1] == "service.stopped"
     assert "feed.lost" not in events  # it waits until the server is ready
 
 

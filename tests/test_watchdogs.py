@@ -1,6 +1,7 @@
 """Watchdogs see what no error tells of: it is told once when it begins, once when it is over."""
 
 import asyncio
+import subprocess
 import time
 from types import SimpleNamespace
 
@@ -150,6 +151,65 @@ async def test_an_answer_that_waits_for_a_contact_is_no_trouble(dogs, faked, clo
     clock.leap(OUTBOX_MS)
     assert await looked(dogs) == []
     assert dogs.report()["outbox"]["oldest_due_s"] >= OUTBOX_MS // 1000
+
+
+async def test_what_waits_behind_an_older_answer_that_is_tried_again_later_is_not_held_up(
+    dogs, faked, clock
+):
+    await faked.wecom.say("zhangsan", "/status")
+    older, younger = [
+        await faked.store.deliveries.add(NewDelivery(CHAT, None, "gone", text, "", "", clock()))
+        for text in ("older", "younger")
+    ]
+    later = "UPDATE deliveries SET next_at = $2 WHERE id = $1"
+    await faked.store.database.write(Statement(later, older.id, clock() + 5 * OUTBOX_MS))
+    assert await looked(dogs) == []
+    clock.leap(OUTBOX_MS)
+    assert await looked(dogs) == []
+    assert dogs.report()["outbox"]["held_up"] == []
+    assert (await faked.store.deliveries.get(younger.id)).state == "due"
+
+
+FAILURES = [OSError("no /proc"), subprocess.TimeoutExpired("ps", 5), ValueError("no number")]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda one: type(one).__name__)
+async def test_a_look_that_fails_is_told_once_and_keeps_no_other_from_looking(dogs, failure):
+    async def failing():
+        raise failure
+
+    seen, works, last = [], dogs.all["turns"].look, dogs.all["opencode"].look
+
+    async def seeing():
+        seen.append("opencode")
+        return await last()
+
+    dogs.all["turns"].look, dogs.all["opencode"].look = failing, seeing
+    assert await looked(dogs) == [("watchdog.failed", "turns")]
+    assert await looked(dogs) == []
+    assert len(seen) == 2
+    assert dogs.report()["turns"]["failed"] == repr(failure)
+    dogs.all["turns"].look = works
+    assert await looked(dogs) == []
+    assert "failed" not in dogs.report()["turns"]
+
+
+async def test_a_mistake_in_a_watchdog_ends_neither_the_service_nor_its_looks(monkeypatch):
+    monkeypatch.setattr("bot.background.RESTART_DELAYS_S", (0.0,))
+    faults, again = [], asyncio.Event()
+    looks = 0
+
+    async def looking():
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            again.set()
+        raise KeyError("a mistake")
+
+    async with asyncio.timeout(10), Background(fatal=faults.append) as background:
+        background.keep(looking, name="watchdogs", vital=False)
+        await again.wait()
+    assert faults == []
 
 
 async def test_a_loop_that_is_kept_busy_is_told_until_a_minute_has_passed(dogs, monkeypatch):

@@ -118,9 +118,10 @@ async def test_a_repeat_that_a_second_crash_cut_off_is_not_made_again(edge):
 async def test_what_two_find_cut_off_is_repeated_by_one(edge):
     await on_its_way(edge)
     delivery, posts = await edge.delivery("M1"), edge.way_out._posts
+    posts.take_up([delivery])
     async with asyncio.TaskGroup() as group:
         for _ in range(2):
-            group.create_task(posts.resume(delivery))
+            group.create_task(posts.resume(delivery.chat))
     assert edge.late.codes == ["M1"]
     assert (await edge.delivery("M1")).state == "sent"
 
@@ -132,13 +133,72 @@ async def test_an_address_that_grew_old_meanwhile_is_not_called_again(edge):
     assert edge.late.posts == []
 
 
-async def test_a_repeat_that_never_left_us_either_leaves_a_doubt(edge):
+async def without_a_network(edge):
+    """Start again before the network is up; return the port of WeCom's own end."""
     await on_its_way(edge)
     await edge.crash()
+    port = edge.api.port
     await edge.api.close()
     await edge.edge.recover()
     await edge.retry()
-    assert (await edge.delivery("M1")).cause == "the service was cut off, then ConnectError"
+    return port
+
+
+async def test_what_was_cut_off_is_repeated_when_the_network_comes_up_after_the_start(edge):
+    port = await without_a_network(edge)
+    held = await edge.delivery("M1")
+    assert (held.state, held.cause) == ("sending", "")
+    await edge.open_api(port)
+    edge.clock.now = held.next_at - 1
+    await edge.retry()
+    assert edge.late.posts == []
+    edge.clock.now = held.next_at
+    await edge.retry()
+    assert (edge.late.codes, (await edge.delivery("M1")).state) == (["M1"], "sent")
+
+
+async def test_each_wait_for_the_network_is_longer_than_the_last(edge):
+    await without_a_network(edge)
+    waits = []
+    for _ in range(3):
+        held = await edge.delivery("M1")
+        waits.append(held.next_at - edge.clock.now)
+        edge.clock.now = held.next_at
+        await edge.retry()
+    assert waits == sorted(waits)
+    assert waits[0] < waits[2] / 2
+
+
+async def test_a_repeat_that_could_not_leave_is_given_up_with_its_address(edge):
+    await without_a_network(edge)
+    edge.clock.now += 55 * MINUTE
+    await edge.retry()
+    delivery = await edge.delivery("M1")
+    assert (delivery.state, delivery.cause) == ("unknown", "the service was cut off")
+
+
+async def test_a_repeat_that_wecom_held_back_is_made_once_after_a_further_restart(edge):
+    await on_its_way(edge)
+    edge.late.script = [45009]
+    assert (await recovered(edge)).state == "sending"
+    assert (await recovered(edge)).state == "sending"
+    assert edge.late.codes == ["M1"]
+    edge.clock.now += 80_000
+    await edge.retry()
+    assert (await edge.delivery("M1")).state == "sent"
+    await recovered(edge)
+    assert edge.late.codes == ["M1", "M1"]
+
+
+async def test_what_is_younger_waits_for_a_repeat_that_could_not_leave(edge):
+    await edge.open_api(await without_a_network(edge))
+    await asked(edge, "M2", text="later")
+    await edge.end("M2")
+    await edge.retry()
+    assert edge.late.posts == []
+    edge.clock.now += 10_000
+    await edge.retry()
+    assert edge.late.codes == ["M1", "M2"]
 
 
 async def test_what_was_on_its_way_comes_before_what_is_younger(edge):

@@ -106,6 +106,7 @@ async def test_a_final_that_waits_in_its_bubble_holds_back_what_is_younger(tmp_p
             await until(lambda: edge.edge._bubbles.find(stream).final)
             assert (await finished(edge, second, "M2")).state == "due"
             assert (await edge.poll_to_the_end(stream))["content"] == SHOWN
+        await edge.settled()
         assert edge.late.codes == ["M2"]
 
 
@@ -155,6 +156,77 @@ async def test_the_retry_looks_again_when_the_time_has_come(edge, monkeypatch):
     edge.way_out._posts.woken.set()
     await edge.late.came.wait()
     assert edge.late.texts == [SHOWN]
+
+
+# Slow posts
+
+
+async def test_a_chat_goes_on_with_its_next_turn_while_wecom_keeps_its_answer_waiting(edge):
+    let_go = asyncio.Event()
+
+    async def silent(request):
+        await let_go.wait()
+        return await edge.late.receive(request)
+
+    edge.late.script = [silent]
+    _, reply = await asked(edge, text="later")
+    await edge.end("M1")
+    await reply.finish(None)
+    await reply.notify("🔐 a7k")
+    await edge.late.came.wait()
+    assert (await edge.delivery("M1")).state == "sending"
+    let_go.set()
+    await edge.settled()
+    assert (await edge.delivery("M1")).state == "sent"
+
+
+async def test_a_doubt_that_waits_for_its_repeat_keeps_no_other_chat_from_posting(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("handlers.wecom.posts.AT_ONCE", 1)
+    async with asyncio.timeout(30), Edge(tmp_path, timing=replace(FAST, again_after_s=100)) as edge:
+        edge.late.script = [-1]
+        _, doubted = await asked(edge, "M1", text="later")
+        await edge.end("M1")
+        await doubted.finish(None)
+        await edge.late.came.wait()
+        _, other = await asked(edge, "G1", text="later", group="wrX")
+        await edge.end("G1")
+        await other.finish(None)
+        await until(lambda: len(edge.late.posts) == 2)
+        assert edge.late.codes == ["M1", "G1"]
+        assert (await edge.delivery("M1")).state == "sending"
+
+
+async def test_a_repeat_that_could_not_leave_is_made_later_without_a_restart(edge):
+    edge.late.script = [-1, LIMITED]
+    _, reply = await asked(edge, text="later")
+    assert (await finished(edge, reply)).state == "sending"
+    edge.clock.now += 80_000
+    await edge.retry()
+    assert (await edge.delivery("M1")).state == "sent"
+    assert edge.late.codes == ["M1"] * 3
+
+
+async def test_told_to_end_a_post_under_way_is_repeated_at_the_next_start(edge):
+    never = asyncio.Event()
+
+    async def silent(request):
+        await never.wait()
+
+    edge.late.script = [silent]
+    _, reply = await asked(edge, text="later")
+    await edge.end("M1")
+    await reply.finish(None)
+    await edge.late.came.wait()
+    await edge.restart()
+    never.set()
+    delivery = await edge.delivery("M1")
+    assert (delivery.state, delivery.cause) == ("sending", "")
+    await edge.edge.recover()
+    await edge.retry()
+    assert (await edge.delivery("M1")).state == "sent"
+    assert edge.late.codes == ["M1", "M1"]
 
 
 # A store that cannot write

@@ -1,7 +1,7 @@
-"""What administrators read of turns and of answers on their way: as JSON, or as plain pages."""
+"""What administrators read: of turns, of answers on their way, of health; as JSON, or as plain pages."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from aiohttp import web
@@ -24,24 +24,50 @@ STATES: dict[str, DeliveryState] = {
 }
 
 
-class Admin:
-    """The routes below ``/admin/`` that are about turns. ``bring`` begins to bring a delivery."""
+PATHS = ("/admin/health", "/admin/turns", "/admin/outbox")
 
-    def __init__(self, services: Services, guard: Guard, bring: Callable[[Delivery], None]) -> None:
+View = Callable[[web.Request], Awaitable[web.Response]]
+Truth = Callable[[], Awaitable[Mapping[str, object]]]
+
+
+class Admin:
+    """The routes below ``/admin/``. ``bring`` begins to bring a delivery, ``truth`` tells of health."""
+
+    def __init__(
+        self, services: Services, guard: Guard, bring: Callable[[Delivery], None], truth: Truth
+    ) -> None:
         self._services = services
         self._guard = guard
         self._bring = bring
-        self._pages = answers.Pages()
+        self._truth = truth
+        self._pages = answers.Pages(guard.form_key, services.clock)
 
     @property
     def routes(self) -> list[web.RouteDef]:
         """What is mounted."""
         return [
-            web.get("/admin/turns", self.turns),
-            web.get(r"/admin/turns/{turn:\d{1,18}}", self.turn),
-            web.get("/admin/outbox", self.outbox),
-            web.post(r"/admin/outbox/{delivery:\d{1,18}}/retry", self.retry),
+            web.get("/admin/", self._readable(self.start)),
+            web.get("/admin/health", self._readable(self.health)),
+            web.get("/admin/turns", self._readable(self.turns)),
+            web.get("/admin/turns/{turn}", self._readable(self.turn)),
+            web.get("/admin/outbox", self._readable(self.outbox)),
+            web.post("/admin/outbox/{delivery}/retry", self._readable(self.retry)),
         ]
+
+    async def start(self, request: web.Request) -> web.Response:
+        """Name what there is to read."""
+        self._admit(request)
+        if not answers.wants_page(request):
+            return answers.json({"paths": PATHS})
+        store = self._services.store
+        with answers.stored():
+            told = {"turns": await store.turns.counts(), "outbox": await store.deliveries.counts()}
+        return self._pages.page(request, "start.html", told)
+
+    async def health(self, request: web.Request) -> web.Response:
+        """Tell the whole truth."""
+        self._admit(request)
+        return self._answer(request, "health.html", await self._truth())
 
     async def turns(self, request: web.Request) -> web.Response:
         """List the last turns of all chats."""
@@ -56,13 +82,13 @@ class Admin:
         """Tell the whole life of a turn; what was said in it only for ``?text=1``."""
         self._admit(request)
         with answers.stored():
-            life = await life_of(self._services.store, int(request.match_info["turn"]))
+            life = await life_of(self._services.store, _number(request.match_info["turn"]))
         if life is None:
             raise answers.refused(web.HTTPNotFound, "not_found")
         told = facts.life(life)
         if request.query.get("text") == "1":
             told["text"] = facts.text(life)
-        return self._answer(request, "turn.html", told, root="../")
+        return self._answer(request, "turn.html", told)
 
     async def outbox(self, request: web.Request) -> web.Response:
         """List what is not sent, newest first."""
@@ -78,14 +104,17 @@ class Admin:
             "counts": {state: counts.get(state, 0) for state in STATES},
             "outbox": [facts.waiting(one, now) for one in listed],
         }
-        return self._answer(request, "outbox.html", told)
+        if not answers.wants_page(request):
+            return answers.json(told)
+        return self._pages.page(request, "outbox.html", told | await self._again(request))
 
     async def retry(self, request: web.Request) -> web.Response:
         """Let what failed or is in doubt be brought once more, by an administrator's wish."""
         self._admit(request)
         if not await self._guard.may_act(request):
             raise answers.refused(web.HTTPForbidden, "form")
-        delivery, deliveries = int(request.match_info["delivery"]), self._services.store.deliveries
+        delivery = _number(request.match_info["delivery"])
+        deliveries = self._services.store.deliveries
         with answers.stored():
             retried = await deliveries.retry(delivery)
             now = await deliveries.get(delivery)
@@ -96,19 +125,49 @@ class Admin:
         log.info("delivery.retried", delivery=now.id, turn=now.turn)
         self._bring(now)
         if answers.wants_page(request):
-            return web.Response(status=303, headers={"Location": "../../outbox"})
+            return web.Response(status=303, headers={"Location": f"../../outbox?again={now.id}"})
         return answers.json({"delivery": now.id, "turn": now.turn, "state": now.state})
+
+    def _readable(self, view: View) -> View:
+        """Let a browser get a page of what a view refuses; a missing token stays as it is."""
+
+        async def answer(request: web.Request) -> web.Response:
+            try:
+                return await view(request)
+            except web.HTTPUnauthorized:
+                raise
+            except web.HTTPError as exc:
+                if not answers.wants_page(request):
+                    raise
+                return self._pages.error(request, exc)
+
+        return answer
 
     def _admit(self, request: web.Request) -> None:
         if not self._guard.is_admin(request):
             raise unauthorized()
 
+    async def _again(self, request: web.Request) -> dict[str, object]:
+        """Return what became of the answer whose button was pressed."""
+        asked = request.query.get("again")
+        if asked is None:
+            return {"again": None}
+        with answers.stored():
+            again = await self._services.store.deliveries.get(_number(asked))
+        return {"again": again and facts.waiting(again, self._services.clock())}
+
     def _answer(
-        self, request: web.Request, template: str, told: dict[str, object], *, root: str = ""
+        self, request: web.Request, template: str, told: Mapping[str, object]
     ) -> web.Response:
         if answers.wants_page(request):
-            return self._pages.page(template, told, root=root, form_key=self._guard.form_key)
+            return self._pages.page(request, template, told)
         return answers.json(told)
+
+
+def _number(given: str) -> int:
+    if re.fullmatch(r"[0-9]{1,18}", given) is None:
+        raise answers.refused(web.HTTPNotFound, "not_found")
+    return int(given)
 
 
 def _limit(request: web.Request) -> int:

@@ -10,7 +10,10 @@ import jinja2
 import orjson
 from aiohttp import web
 
+from bot.clock import Clock
 from bot.errors import StoreError
+from bot.render import age
+from handlers.admin import legend
 
 FOLDER = Path(__file__).parent / "templates"
 PRIVATE = {
@@ -19,12 +22,15 @@ PRIVATE = {
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex, nofollow",
 }
+ABOVE = 2  # slashes in the path of what lies in /admin/ itself
 
 
 class Pages:
     """Renders the pages: no script, nothing from elsewhere, everything escaped."""
 
-    def __init__(self) -> None:
+    def __init__(self, form_key: str, clock: Clock) -> None:
+        self._form_key = form_key
+        self._clock = clock
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(FOLDER),
             autoescape=True,
@@ -32,22 +38,35 @@ class Pages:
             lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
         )
-        self._templates.filters["moment"] = moment
+        self._templates.filters |= {"moment": moment, "age": age, "pretty": pretty}
+        self._templates.tests["moment"] = names_a_moment
+        self._templates.globals["legend"] = legend
 
     def page(
-        self, template: str, told: Mapping[str, object], *, root: str, form_key: str
+        self, request: web.Request, template: str, told: Mapping[str, object], *, status: int = 200
     ) -> web.Response:
-        """Return a page; ``root`` leads from it to ``/admin/``."""
+        """Return the page that a request gets."""
         nonce = secrets.token_urlsafe(16)
         text = self._templates.get_template(template).render(
-            told=told, root=root, form_key=form_key, nonce=nonce
+            told=told,
+            now=self._clock(),
+            root="../" * (request.path.count("/") - ABOVE),
+            form_key=self._form_key,
+            nonce=nonce,
         )
         policy = (
             f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; base-uri 'none';"
             " form-action 'self'; frame-ancestors 'none'"
         )
         headers = PRIVATE | {"Content-Security-Policy": policy}
-        return web.Response(text=text, content_type="text/html", headers=headers)
+        return web.Response(text=text, status=status, content_type="text/html", headers=headers)
+
+    def error(self, request: web.Request, exc: web.HTTPError) -> web.Response:
+        """Return the page of what was refused."""
+        told = {"error": "", "status": f"{exc.status} {exc.reason}"}
+        if exc.content_type == "application/json":  # ours
+            told |= orjson.loads(exc.text or "{}")
+        return self.page(request, "error.html", told, status=exc.status)
 
 
 def wants_page(request: web.Request) -> bool:
@@ -61,8 +80,8 @@ def json(told: Mapping[str, object]) -> web.Response:
     return web.Response(body=body, content_type="application/json", headers=PRIVATE)
 
 
-def refused(kind: type[web.HTTPException], error: str, **more: object) -> web.HTTPException:
-    """Return an error for programs and for people."""
+def refused(kind: type[web.HTTPError], error: str, **more: object) -> web.HTTPError:
+    """Return an error for programs; ``Pages.error`` makes a page of it."""
     text = orjson.dumps({"error": error} | more).decode()
     return kind(text=text, content_type="application/json", headers=PRIVATE)
 
@@ -76,8 +95,18 @@ def stored() -> Iterator[None]:
         raise refused(web.HTTPServiceUnavailable, "store", why=type(exc).__name__) from exc
 
 
-def moment(at: int | None) -> str:
-    """Return Unix milliseconds as people read them."""
-    if not at:
-        return ""
-    return datetime.fromtimestamp(at / 1000, UTC).astimezone().isoformat(" ", "milliseconds")
+def moment(at: int) -> str:
+    """Return Unix milliseconds as people read them; a page cannot know the reader's time zone."""
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def names_a_moment(name: str) -> bool:
+    """Tell whether what is called so is a time in Unix milliseconds."""
+    return name == "since" or name.endswith("_at")
+
+
+def pretty(words: object) -> str:
+    """Return text as it is, and anything else as JSON that people read."""
+    if isinstance(words, str):
+        return words
+    return orjson.dumps(words, option=orjson.OPT_INDENT_2).decode()

@@ -55,11 +55,11 @@ def text(life: Life) -> dict[str, object]:
     return {
         "question": turn.text,
         "quote": turn.quote,
-        "attachments": turn.attachments,
+        "attachments": orjson.loads(turn.attachments),
         "answer": turn.answer,
         "footer": turn.footer,
         "reason": turn.reason,
-        "asks": {one.code: one.body for one in life.asks},
+        "asks": {one.code: orjson.loads(one.body) for one in life.asks},
     }
 
 

@@ -23,14 +23,6 @@ log = structlog.get_logger()
 
 FOLDER = Path(__file__).parent
 TURN = r"/t/{turn:\d{1,18}}/{token}"
-STATES = {
-    "queued": texts.QUEUED,
-    "running": texts.RUNNING,
-    "done": texts.DONE,
-    "failed": texts.FAILED,
-    "stopped": texts.STOPPED,
-    "dropped": texts.DROPPED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +128,7 @@ class Pages:
         return {
             "turn": turn,
             "over": over,
-            "state": STATES[turn.state].say(turn.language),
+            "state": texts.STATES[turn.state].say(turn.language),
             "took": _took(turn),
             "ended": _day(turn.ended_at),
             "answer": await in_thread(markdown.to_html, words, turn.directory),

@@ -75,9 +75,17 @@ class WeCom:
         """Finish the bubbles that nobody will finish any more; return how many. Raises StoreError."""
         return await self._leaks.close()
 
+    @property
+    def posting(self) -> int:
+        """How many jobs bring answers by their addresses at this moment."""
+        return self._replies.way_out.posting
+
     async def close(self) -> None:
-        """Keep what is shown and let go of every connection."""
+        """Keep what is shown."""
         await self._bubbles.flush()
+
+    async def let_go(self) -> None:
+        """Let go of every connection, once nothing is posted any more."""
         await self._late.close()
 
 

@@ -48,11 +48,13 @@ class Outcome:
 
     ``unsent``: it never left us; ``limited``: not taken now, but the address is good;
     ``refused``: the address was not good; ``barred``: neither would another be;
-    ``doubtful``: nobody can tell.
+    ``doubtful``: nobody can tell. ``doubt``: of a repeat that is to be made again, as it did
+    not leave: the cause of what it was to clear.
     """
 
     kind: Literal["sent", "unsent", "limited", "refused", "barred", "doubtful"]
     cause: str = ""
+    doubt: str = ""
 
 
 class LateAnswers:

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
 import structlog
@@ -31,6 +32,16 @@ LIMITED_S = 60  # at least, when WeCom says that it was called too often
 CUT_OFF = Outcome("doubtful", "the service was cut off")
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A delivery that may have arrived, whose one repeat has not left yet: it may from ``at`` on."""
+
+    delivery: int
+    chat: str
+    cause: str
+    at: int
+
+
 class Posts:
     """The one place that uses up addresses for deliveries. In a chat they leave one by one.
 
@@ -49,6 +60,7 @@ class Posts:
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._held: Counter[int] = Counter()
         self._unkept: dict[int, tuple[Delivery, Outcome]] = {}
+        self._doubts: dict[int, Doubt] = {}
         self.woken = asyncio.Event()  # set when something is to be tried again later
 
     @contextlib.contextmanager
@@ -66,22 +78,29 @@ class Posts:
         """Post what is due in a chat, oldest first, until one of them must wait."""
         async with self._line(chat):
             while (found := await self._next(chat)) is not None:
-                delivery, source = found
-                async with self._at_once:
-                    address = await self._store.deliveries.post(delivery.id, source.message)
-                    if address is None:
-                        return  # a poll, the chat's next contact or /result was first
-                    self._end_bubble(delivery)
-                    await self._keep(delivery, await self._post(delivery, address))
+                if not await self._leave(*found):
+                    return  # a poll, the chat's next contact or /result was first
 
-    async def resume(self, delivery: Delivery) -> None:
-        """Post once more what the last run left on its way, unless that was a repeat already."""
-        async with self._line(delivery.chat), self._at_once:
-            source = await self._store.inbox.find(delivery.source)
-            outcome = CUT_OFF
-            if source is not None and self._young(source) and not delivery.cause:
-                outcome = await self._repeated(delivery, source.reply_url, CUT_OFF)
-            await self._keep(delivery, outcome)
+    def take_up(self, cut_off: Iterable[Delivery]) -> None:
+        """Take over what the last run left on its way."""
+        for one in cut_off:
+            self._doubts[one.id] = Doubt(one.id, one.chat, CUT_OFF.cause, one.next_at)
+
+    def doubts(self, now: int) -> list[str]:
+        """Return the chats in which a repeat may leave now."""
+        return [one.chat for one in self._doubts.values() if one.at <= now]
+
+    def next_at(self, now: int) -> int | None:
+        """Return when the next repeat may leave, of those that may not yet."""
+        return min((one.at for one in self._doubts.values() if one.at > now), default=None)
+
+    async def resume(self, chat: str) -> None:
+        """Make the repeats of a chat whose time has come. Raises ``StoreError``."""
+        async with self._line(chat):
+            now = self._clock()
+            for doubt in [one for one in self._doubts.values() if one.chat == chat]:
+                if doubt.at <= now:
+                    await self._resume(doubt)
 
     async def keep_again(self) -> None:
         """Write down what became of posts while the store could not."""
@@ -135,27 +154,56 @@ class Posts:
         if bubble is not None and final is not None and final.delivery == delivery.id:
             self._bubbles.finish(bubble, separately(delivery.turn, bubble.language))
 
-    async def _post(self, delivery: Delivery, address: str) -> Outcome:
-        outcome = await self._once(delivery, address)
-        if outcome.kind != "doubtful":
-            return outcome
+    async def _leave(self, delivery: Delivery, source: InboundRecord) -> bool:
+        """Take a delivery and post it; False when it is not to be had any more."""
+        async with self._at_once:
+            address = await self._store.deliveries.post(delivery.id, source.message)
+            if address is None:
+                return False
+            self._end_bubble(delivery)
+            outcome = await self._once(delivery, address)
+        if outcome.kind == "doubtful":
+            outcome = await self._again(delivery, address, outcome)
+        await self._keep(delivery, outcome)
+        return True
+
+    async def _again(self, delivery: Delivery, address: str, first: Outcome) -> Outcome:
+        """Repeat a post in doubt after a moment, in which others may post."""
         await asyncio.sleep(self._timing.again_after_s)
         try:
-            return await self._repeated(delivery, address, outcome)
+            return await self._repeated(delivery, address, first)
         except StoreError:  # without its mark the repeat must not leave
-            return outcome
+            return first
+
+    async def _resume(self, doubt: Doubt) -> None:
+        """Make a repeat, unless it was made before a restart, or its address is too old."""
+        delivery = await self._store.deliveries.get(doubt.delivery)
+        if delivery is None or delivery.state != "sending":
+            del self._doubts[doubt.delivery]
+            return
+        source = await self._store.inbox.find(delivery.source)
+        outcome = Outcome("doubtful", doubt.cause)
+        if source is not None and self._young(source) and not delivery.cause:
+            outcome = await self._repeated(delivery, source.reply_url, outcome)
+        del self._doubts[doubt.delivery]
+        await self._keep(delivery, outcome)
 
     async def _repeated(self, delivery: Delivery, address: str, first: Outcome) -> Outcome:
         """Post once more to an address that takes one answer only; there is one such repeat.
 
-        Whatever it comes to but success leaves a doubt a doubt. Raises ``StoreError``.
+        One that did not leave, or is not wanted now, was none. Whatever else it comes to but
+        success leaves a doubt a doubt. Raises ``StoreError``.
         """
-        if not await self._store.deliveries.repeat(delivery.id, first.cause):
-            return first
-        log.info("delivery.repeated", delivery=delivery.id, turn=delivery.turn, cause=first.cause)
-        second = await self._once(delivery, address)
+        async with self._at_once:
+            if not await self._store.deliveries.repeat(delivery.id, first.cause):
+                return first
+            facts = {"delivery": delivery.id, "turn": delivery.turn}
+            log.info("delivery.repeated", **facts, cause=first.cause)
+            second = await self._once(delivery, address)
         if second.kind == "sent":
             return second
+        if second.kind in {"unsent", "limited"}:
+            return replace(second, doubt=first.cause)
         return Outcome("doubtful", f"{first.cause}, then {second.cause}")
 
     async def _once(self, delivery: Delivery, address: str) -> Outcome:
@@ -188,9 +236,16 @@ class Posts:
             case "refused":
                 await deliveries.refuse(delivery.id, cause, last=given_up(delivery, outcome))
             case _:  # it never left, or is not wanted now
-                at = self._clock() + delay_ms(delivery.attempts, outcome)
-                await deliveries.release(delivery.id, cause, at)
+                await self._postpone(delivery, outcome)
                 self.woken.set()
+
+    async def _postpone(self, delivery: Delivery, outcome: Outcome) -> None:
+        at = self._clock() + delay_ms(delivery.attempts, outcome)
+        if outcome.doubt:
+            await self._store.deliveries.postpone(delivery.id, outcome.cause, at)
+            self._doubts[delivery.id] = Doubt(delivery.id, delivery.chat, outcome.doubt, at)
+        else:
+            await self._store.deliveries.release(delivery.id, outcome.cause, at)
 
 
 def delay_ms(attempts: int, outcome: Outcome) -> int:

@@ -43,10 +43,10 @@ class CallbackReply:
         await self._replies.way_out.notice(self._chat, self._message, markdown)
 
     async def finish(self, answer: Answer) -> None:
-        """Bring the final answer by whatever way is open."""
+        """Offer the final answer in the bubble; else it leaves by another way, behind our back."""
         delivery = await self._replies.store.deliveries.of_turn(self._turn)
         if delivery is not None:
-            await self._replies.way_out.bring(delivery, self._language)
+            await self._replies.way_out.offer(delivery, self._language)
         elif self._bubble is not None:
             await self._replies.bubbles.load(self._bubble)
             self._replies.bubbles.finish_with(self._bubble, answer)

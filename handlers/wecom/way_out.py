@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
@@ -41,14 +43,40 @@ class WayOut:
         self._background = background
         self._clock = clock
         self._timing = timing
-        self._cut_off: dict[int, Delivery] = {}
+        self._jobs = 0  # that post, or are about to
         self._first: list[str] = []  # chats in which something was due at the start
         self._busy: set[str] = set()  # chats that the retry is at work on
 
+    @property
+    def posting(self) -> int:
+        """How many jobs post something, or are about to."""
+        return self._jobs
+
     async def bring(self, delivery: Delivery, language: Language) -> None:
         """Bring a delivery that is due, or leave it due where no way is open."""
+        if await self._offered(delivery, language):
+            await self._post(delivery)
+
+    async def offer(self, delivery: Delivery, language: Language) -> None:
+        """Offer a delivery in its open bubble for a moment; then it is posted behind our back.
+
+        A lane must not wait for WeCom's API: it may be slow for every chat at once.
+        """
+        if await self._offered(delivery, language):
+            self._start(partial(self._post, delivery), name=f"posts of {delivery.chat}")
+
+    async def _offered(self, delivery: Delivery, language: Language) -> bool:
         try:
-            await self._bring(delivery, language)
+            await self._offer(delivery, language)
+        except StoreError as exc:
+            postponed(delivery, exc)
+            return False
+        return True
+
+    async def _post(self, delivery: Delivery) -> None:
+        """Post what may leave in the chat of a delivery, and say what became of that one."""
+        try:
+            await self._posts.flush(delivery.chat)
             kept = await self._store.deliveries.get(delivery.id)
         except StoreError as exc:
             postponed(delivery, exc)
@@ -56,8 +84,21 @@ class WayOut:
         if kept is not None and kept.state == "due" and kept.next_at <= self._clock():
             log.info("delivery.waiting", delivery=delivery.id, turn=delivery.turn)
 
+    def _start(self, job: Callable[[], Awaitable[None]], name: str) -> None:
+        self._jobs += 1
+        self._background.start(self._counted(job), name=name)
+
+    async def _counted(self, job: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await job()
+        finally:
+            self._jobs -= 1
+
     async def notice(self, chat: str, message: str, markdown: str) -> None:
-        """Say something as a message of its own; without a way it waits for the next contact."""
+        """Say something as a message of its own; without a way it waits for the next contact.
+
+        It is kept when this returns, and posted behind the caller's back.
+        """
         delivery = await self._store.deliveries.add(
             NewDelivery(
                 chat=chat,
@@ -69,17 +110,14 @@ class WayOut:
                 at=self._clock(),
             )
         )
-        try:
-            await self._posts.flush(chat)
-        except StoreError as exc:
-            postponed(delivery, exc)
+        self._start(partial(self._post, delivery), name=f"posts of {chat}")
 
     async def recover(self) -> None:
         """Take up what the last run left on its way, and what is due, for as long as we live.
 
         Called before anything of this run can be on its way.
         """
-        self._cut_off = {one.id: one for one in await self._store.deliveries.all_sending()}
+        self._posts.take_up(await self._store.deliveries.all_sending())
         for one in await self._store.deliveries.unseen(self._clock() - self._timing.window_ms):
             log.warning(
                 "delivery.doubted", delivery=one.id, turn=one.turn, via=one.via, cause=one.cause
@@ -93,11 +131,10 @@ class WayOut:
         await self._posts.keep_again()
         now = self._clock()
         ready = await self._store.deliveries.ready(now, now - self._timing.late_ms)
-        cut_off = [one.chat for one in self._cut_off.values()]
-        for chat in dict.fromkeys([*cut_off, *self._first, *ready]):
+        for chat in dict.fromkeys([*self._posts.doubts(now), *self._first, *ready]):
             if chat not in self._busy:
                 self._busy.add(chat)
-                self._background.start(self._retry_chat(chat), name=f"deliveries of {chat}")
+                self._start(partial(self._retry_chat, chat), name=f"deliveries of {chat}")
         self._first = []
 
     async def watch(self) -> None:
@@ -134,8 +171,9 @@ class WayOut:
         while True:
             await self.retry_once()
             now = self._clock()
-            next_at = await self._store.deliveries.next_at(now)
-            pause_s = RETRY_S if next_at is None else min(RETRY_S, (next_at - now) / 1000)
+            times = (await self._store.deliveries.next_at(now), self._posts.next_at(now))
+            pauses = [(at - now) / 1000 for at in times if at is not None]
+            pause_s = min([RETRY_S, *pauses])
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._posts.woken.wait()
@@ -143,9 +181,7 @@ class WayOut:
 
     async def _retry_chat(self, chat: str) -> None:
         try:
-            for delivery in [one for one in self._cut_off.values() if one.chat == chat]:
-                await self._posts.resume(delivery)
-                del self._cut_off[delivery.id]
+            await self._posts.resume(chat)
             for delivery in await self._store.deliveries.due(chat):
                 await self._bring(delivery, language_of(delivery.body) or "zh")
         except StoreError as exc:  # the next look tries again
@@ -155,11 +191,14 @@ class WayOut:
 
     async def _bring(self, delivery: Delivery, language: Language) -> None:
         """Offer it in its bubble, then post what may leave. Raises ``StoreError``."""
+        await self._offer(delivery, language)
+        await self._posts.flush(delivery.chat)
+
+    async def _offer(self, delivery: Delivery, language: Language) -> None:
         with self._posts.held(delivery.id):
             bubble = await self._open_bubble(delivery, language)
             if bubble is not None:
                 await self._by_poll(bubble, delivery)
-        await self._posts.flush(delivery.chat)
 
     async def _open_bubble(self, delivery: Delivery, language: Language) -> Bubble | None:
         """Return the bubble of the delivery's message while WeCom may still ask for it."""

@@ -4,19 +4,27 @@ import asyncio
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bot import app
+from bot.background import GRACE_S
 from bot.errors import StoreBroken
 from bot.sandbox.model import ScriptedModel, provider_config
 from bot.sandbox.script import hold, say
 from bot.sandbox.timing import Timing
 from bot.texts import engine as texts
+from bot.turns.lanes import INTERRUPT_S
+from store import open_store
 from tests.drill.opencode import PIECES, end_of, words_for
 from tests.drill.run import rigged
 from tests.drill.victim import REAL, Victim
 from tests.fakes.opencode_turns import hang
+from tests.fakes.opencode_turns import say as say_so
 from tests.fault_fixtures import prompted
 from tests.reliability.witness import Witness
 from tests.service_fixtures import environment, free_port
@@ -205,6 +213,103 @@ async def test_a_turn_on_its_way_to_opencode_gets_its_grace_too(make_faked, fake
         assert "OK" in await talk.done()
         await stopping
     assert len(fake.prompts) == 1
+
+
+@given(
+    grace=st.integers(0, 60),
+    late=st.integers(0, 20),
+    taken=st.lists(st.sampled_from([0, 0.25, 0.5, 1]), min_size=5, max_size=5),
+)
+def test_whatever_each_stage_of_the_end_takes_of_its_time_all_is_closed_before_the_limit(
+    grace, late, taken
+):
+    """`late`: how long after it was told to the service begins to end, as it was still starting."""
+    limit, now = grace + app.REST_S, [min(late, grace)]
+    stages = app.Stages(limit, now=lambda: now[0])
+    had = stages.grace_s(grace)
+    interrupt = stages.interrupt_s(had)
+    now[0] += taken[0] * had + taken[1] * interrupt
+    now[0] += max(taken[2] * stages.server_s(), taken[3] * stages.posts_s())
+    now[0] += taken[4] * stages.requests_s()
+    assert limit - now[0] >= app.CLOSE_S - 1e-6
+    if late == 0:
+        assert had == grace
+        assert interrupt == INTERRUPT_S
+
+
+def test_a_server_of_ours_has_time_even_where_the_turns_took_all_of_theirs():
+    now = [10 + INTERRUPT_S]
+    stages = app.Stages(10 + app.REST_S, now=lambda: now[0])
+    assert stages.server_s() == app.SERVER_S
+    now[0] += stages.server_s()
+    assert stages.requests_s() == app.HANG_UP_S
+    assert GRACE_S < app.CLOSE_S
+
+
+def test_a_service_that_is_told_to_end_too_late_gives_nobody_time():
+    stages = app.Stages(15, now=lambda: 20)
+    assert [stages.grace_s(10), stages.interrupt_s(0), stages.server_s()] == [0, 0, 0]
+    assert [stages.posts_s(), stages.requests_s()] == [0, 0]
+
+
+def test_after_a_fault_no_stage_has_more_than_a_moment():
+    stages = app.Stages(15, fault=True, now=lambda: 0)
+    assert [stages.server_s(), stages.requests_s()] == [app.FAULT_S, app.FAULT_S]
+
+
+async def test_told_to_end_the_service_posts_to_the_end_what_is_under_way(make_faked, fake):
+    faked = await make_faked()
+    posted, go_on = asyncio.Event(), asyncio.Event()
+    fake.script(say_so("Posted."))
+    late = faked.service.edge._late
+    works = late.post
+
+    async def slowly(*args):
+        posted.set()
+        await go_on.wait()
+        return await works(*args)
+
+    late.post = slowly
+    faked.wecom.polling = False
+    faked.service.edge._replies.way_out._timing = replace(
+        faked.service.edge._replies.way_out._timing, patience_s=0.0
+    )
+    await faked.wecom.say("zhangsan", "work")
+    await posted.wait()
+    closed = []
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+        stopping = group.create_task(faked.stop())
+        stopping.add_done_callback(closed.append)
+        while not faked.turns.closing:  # noqa: ASYNC110 - it rings no bell
+            await asyncio.sleep(0.01)
+        assert closed == []
+        go_on.set()
+        await stopping
+    async with await open_store(faked.service.settings.store.url) as store:
+        assert (await store.deliveries.of_turn(1)).state == "sent"
+
+
+LONG_START = """
+import asyncio, os, signal
+from bot import app, assembly
+from config.settings import load_settings
+
+async def never(self):
+    asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(3600)
+
+assembly.Assembly._build = never
+app.REST_S = 0.2
+app.serve(load_settings(None, os.environ))
+"""
+
+
+async def test_told_to_end_while_it_takes_long_to_start_it_is_ended_in_time(rig):
+    rig.victim.command = ("-c", LONG_START)
+    async with asyncio.timeout(PATIENCE_S):
+        await rig.victim.start()
+        assert await rig.died() == 1
+    assert "service.overdue" in rig.victim.logs[0].read_text()
 
 
 STUCK = """

@@ -3,6 +3,7 @@
 What every other test of a running service logs is looked through as well: tests/secrecy.py.
 """
 
+import asyncio
 import io
 import json
 import logging
@@ -14,8 +15,9 @@ import structlog
 from commands import COMMANDS
 from config.logs import set_up
 from handlers.wecom.timing import Timing
+from tests.fakes.edge import until
 from tests.fakes.opencode import FakeOpenCode
-from tests.fakes.opencode_turns import ask, fail, question, say, think, tool, write
+from tests.fakes.opencode_turns import ask, fail, hang, question, say, think, tool, write
 from tests.reliability.callbacks import sealed
 from tests.secrecy import leaks
 from tests.wecom_fixtures import AES_KEY, TOKEN
@@ -31,6 +33,17 @@ STORY = (
     "turn.started",
     "session.opened",
     "prompt.accepted",
+    "turn.ended",
+    "delivery.sent",
+)
+# What is to be found by a turn's number alone, in this order.
+BY_TURN = (
+    "message.accepted",
+    "turn.started",
+    "session.opened",
+    "prompt.accepted",
+    "ask.opened",
+    "ask.decided",
     "turn.ended",
     "delivery.sent",
 )
@@ -132,8 +145,13 @@ async def test_x11_a_conversation_reads_as_a_story_and_tells_no_word_of_itself(
     for one in mine:
         if one["event"] in STORY[:-1]:
             assert (one["chat"], one["message"]) == (CHAT, talk.msgid), one
-        if one["event"] in STORY[1:]:
+        if one["event"] in STORY:
             assert one["turn"] == 1, one
+    by_turn = [one["event"] for one in told if one.get("turn") == 1 and one["event"] in BY_TURN]
+    assert tuple(dict.fromkeys(by_turn)) == BY_TURN
+    taken = [one for one in told if one["event"] == "message.accepted"]
+    assert {one["sender"] for one in taken} == {"zhangsan", "stranger"}
+    assert {one.get("name") for one in taken if one["kind"] == "command"} >= {"deny", "unknown"}
     link = bot.service.services.links.token(1)
     keys = ((tmp_path / "data/admin.token").read_text(), TOKEN, AES_KEY, fake.password, link)
     for word in (*WORDS, *keys, talk.response_url, link):
@@ -141,6 +159,28 @@ async def test_x11_a_conversation_reads_as_a_story_and_tells_no_word_of_itself(
         assert json.dumps(word)[1:-1] not in written, word
     assert link in answer
     assert [one for one in told if one["level"] in {"error", "critical"}] == []
+
+
+async def test_x11_a_prompt_that_was_accepted_before_a_restart_is_not_told_as_a_second_one(
+    make_bot, fake, log
+):
+    bot = await make_bot(fake)
+    await bot.ready()
+    go_on = asyncio.Event()
+    fake.script(hang(go_on), say(ANSWERED[0]))
+    await bot.wecom.say("zhangsan", SAID[0])
+    await until(lambda: "prompt.accepted" in log.getvalue())
+    await bot.restart()
+    await until(lambda: "prompt.found" in log.getvalue())
+    go_on.set()
+    await until(lambda: bot.turns.ended["answered"])
+    told = [json.loads(line) for line in log.getvalue().splitlines()]
+    mine = [one for one in told if one["event"] in {"prompt.accepted", "prompt.found"}]
+    assert [(one["event"], one["turn"]) for one in mine] == [
+        ("prompt.accepted", 1),
+        ("prompt.found", 1),
+    ]
+    assert mine[0]["prompt"] == mine[1]["prompt"]
 
 
 async def test_x11_no_command_no_late_answer_and_no_stranger_puts_a_secret_into_the_log(
