@@ -1,5 +1,7 @@
 # The interface of this project. Every target sets up what it needs, on a fresh machine too.
 PYTHON ?= python3
+# Tests at a time: most of them wait for somebody.
+PARALLEL ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
@@ -7,13 +9,15 @@ DEV_READY := $(VENV)/.dev-ready
 LAB_READY := $(VENV)/.lab-ready
 OPENCODE_READY := .runtime/.ready
 
-.PHONY: run test check bench drill record fuzz soak clean lock opencode
+.PHONY: run install test check bench drill record fuzz soak clean lock opencode
 
 run: $(RUN_READY) $(OPENCODE_READY)  ## start the service, or the sandbox when nothing is configured
 	$(BIN)/python -m bot $(if $(MODEL),--model $(MODEL))
 
+install: $(RUN_READY) $(OPENCODE_READY)  ## everything that a run needs, without starting it
+
 test: $(DEV_READY) $(OPENCODE_READY)  ## the whole test suite, real OpenCode included
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(TESTS)
+	$(BIN)/python -m pytest -n $(PARALLEL) --dist loadgroup --cov --cov-report=term:skip-covered $(TESTS)
 
 check: $(DEV_READY)  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -6,6 +6,7 @@ import re
 import shlex
 import tomllib
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from prometheus_client import generate_latest
@@ -16,6 +17,8 @@ from bot.metrics import Metrics
 from bot.sandbox.standin import StandIn
 from bot.sandbox.view import Cast
 from bot.sandbox.web import Page
+from bot.texts.turns import Outcome
+from bot.turns.running import Why
 from commands import COMMANDS
 from config.settings import catalogue, load_settings
 from handlers.admin import Admin
@@ -23,6 +26,9 @@ from handlers.health import Health
 from handlers.viewer.api import Api
 from handlers.viewer.pages import Pages
 from handlers.wecom.callback import Callback
+from store.copying import RESTORED
+from store.edges import Edge
+from store.records import DeliveryState, InboundRecord, TurnState
 from tests.source_facts import LEVELS, calls_of, log_events, loggers
 
 ROOT = Path(__file__).parent.parent
@@ -36,6 +42,7 @@ PLACEHOLDER = re.compile(r"\{(\w+):(?:[^{}]|\{[^{}]*\})+\}")
 # OpenCode's own variables, which the managed server's configuration is found by.
 OPENCODES = {"OPENCODE_CONFIG", "OPENCODE_CONFIG_CONTENT", "OPENCODE_CONFIG_DIR"}
 VARIABLE = re.compile(r"\b(?:BOT|WECOM|OPENCODE)_[A-Z][A-Z_]+\b")
+CODE = re.compile(r"\bE-[A-Z]+(?:-[A-Z]+)*\b")
 REST = "/sandbox/{rest}"  # answers whatever else is asked for there with 404
 OURS = ("bot", "handlers", "commands", "store", "config", "tests", "docs")
 MADE_BY_HAND = {"config/bot.toml"}
@@ -135,6 +142,51 @@ def test_no_route_is_defined_where_the_page_does_not_look():
         "bot/sandbox/standin.py",
         "bot/sandbox/web.py",
     }
+
+
+# Error codes, edges, outcomes and states.
+
+
+def codes_of(folder):
+    texts = "\n".join(text_of(path) for path in sorted((ROOT / folder).rglob("*.py")))
+    return set(CODE.findall(texts))
+
+
+def test_every_error_code_is_explained_once_and_completely():
+    rows = rows_of(REFERENCE / "errors.md", 4)
+    assert sorted(row[0].strip("`") for row in rows) == sorted(codes_of("bot/texts"))
+    assert [row[0] for row in rows if not all(row)] == []
+
+
+def test_error_codes_are_given_out_by_the_texts_alone():
+    assert [codes_of(folder) for folder in ("commands", "handlers", "store", "config")] == [
+        set()
+    ] * 4
+    assert codes_of("bot") == codes_of("bot/texts")
+
+
+def named_in(title):
+    """Return what the tables below a heading of the page on turns name."""
+    section = text_of(REFERENCE / "turns.md").partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+
+
+def test_every_edge_of_a_turn_is_explained():
+    # The first two are columns of the message and the turn, told like edges.
+    assert sorted(named_in("Edges")) == sorted({"received", "stored", *get_args(Edge)})
+
+
+def test_every_way_a_turn_can_end_is_explained():
+    ours = {"refused", "internal", RESTORED}
+    assert sorted(named_in("Outcomes")) == sorted({*get_args(Outcome), *get_args(Why), *ours})
+
+
+def test_every_state_of_a_turn_a_delivery_and_an_address_is_explained():
+    assert named_in("States") == list(get_args(TurnState))
+    ways = ["bubble", "url", "contact", "result"]
+    assert sorted(named_in("Deliveries")) == sorted([*get_args(DeliveryState), *ways])
+    addresses = get_args(get_type_hints(InboundRecord)["reply_url_state"])
+    assert named_in("Addresses") == list(addresses)
 
 
 # Metrics.

@@ -12,6 +12,7 @@ from tests.drill.judge import TAIL, judge
 from tests.drill.matrix import outcomes
 from tests.drill.points import MIGRATION, POINTS
 from tests.drill.random_cuts import random_cuts, without_syncs
+from tests.drill.recovery import recovery
 from tests.drill.run import Case, Outcome
 from tests.drill.table import Row, markdown, total
 from tests.drill.victim import compiled
@@ -54,6 +55,8 @@ def _is_run(item):
     return getattr(item, "function", None) is test_who_dies_there_loses_and_repeats_nothing
 
 
+# Every worker of a parallel run would else drill all of them for the few that it was given.
+@pytest.mark.xdist_group("drill")
 @pytest.mark.parametrize("run", SHORT)
 def test_who_dies_there_loses_and_repeats_nothing(run, short_drill):
     outcome = short_drill.get(SHORT[run])
@@ -82,6 +85,10 @@ async def test_the_drill_sees_that_a_service_without_syncs_loses_messages(tmp_pa
 async def test_cuts_at_random_moments_lose_nothing(tmp_path, library):
     row = await random_cuts(tmp_path, library, 4)
     assert row.faults == []
+
+
+async def test_with_ten_thousand_chats_stored_a_start_ends_in_a_good_reply(tmp_path):
+    assert len(await recovery(tmp_path, starts=1)) == 1
 
 
 # The judge

@@ -47,13 +47,13 @@ async def fill(path):
         connection.commit()
 
 
-async def recovery(folder):
+async def recovery(folder, starts=STARTS):
     """Start it several times; return the seconds from ``exec`` to the first good reply of each."""
     async with rigged(folder / "recovery", None, BOT_MEMBERS="*") as rig:
         rig.victim.data.mkdir(parents=True)
         await fill(rig.victim.database)
         took = []
-        for n in range(STARTS):
+        for n in range(starts):
             await rig.victim.start()
             async with asyncio.timeout(START_S):
                 while not await _answered(rig, f"first-{n}"):  # noqa: ASYNC110 - another process
