@@ -17,7 +17,7 @@ run: $(RUN_READY) $(OPENCODE_READY)  ## start the service, or the sandbox when n
 install: $(RUN_READY) $(OPENCODE_READY)  ## everything that a run needs, without starting it
 
 test: $(DEV_READY) $(OPENCODE_READY)  ## the whole test suite, real OpenCode included
-	$(BIN)/python -m pytest -n $(PARALLEL) --dist loadgroup --cov --cov-report=term:skip-covered $(TESTS)
+	$(BIN)/python -m pytest -n $(PARALLEL) --cov --cov-report=term:skip-covered $(TESTS)
 
 check: $(DEV_READY)  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

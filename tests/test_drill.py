@@ -1,6 +1,5 @@
 """The short slice of the drill, and its judge: a judge that cannot condemn is worth nothing."""
 
-import asyncio
 from collections import Counter
 from dataclasses import replace
 
@@ -9,11 +8,10 @@ import pytest
 from tests.drill import migrations
 from tests.drill.history import History, Message, Prompt, Refusal
 from tests.drill.judge import TAIL, judge
-from tests.drill.matrix import outcomes
 from tests.drill.points import MIGRATION, POINTS
 from tests.drill.random_cuts import random_cuts, without_syncs
 from tests.drill.recovery import recovery
-from tests.drill.run import Case, Outcome
+from tests.drill.run import Case, Outcome, run
 from tests.drill.table import Row, markdown, total
 from tests.drill.victim import compiled
 
@@ -35,33 +33,12 @@ async def library(tmp_path):
     return found
 
 
-@pytest.fixture(scope="module")
-def short_drill(request, tmp_path_factory):
-    """What the selected runs came to, two at a time: most of one is waiting."""
-    folder = tmp_path_factory.mktemp("drill")
-
-    selected = [item.callspec.params["run"] for item in request.session.items if _is_run(item)]
-
-    async def run_all():
-        library = await compiled(folder)
-        wanted = [SHORT[name] for name in selected]
-        able = [case for case in wanted if library is not None or not needs_disk(case)]
-        return {result.case: result for result in await outcomes(able, folder, library)}
-
-    return asyncio.run(run_all())
-
-
-def _is_run(item):
-    return getattr(item, "function", None) is test_who_dies_there_loses_and_repeats_nothing
-
-
-# Every worker of a parallel run would else drill all of them for the few that it was given.
-@pytest.mark.xdist_group("drill")
-@pytest.mark.parametrize("run", SHORT)
-def test_who_dies_there_loses_and_repeats_nothing(run, short_drill):
-    outcome = short_drill.get(SHORT[run])
-    if outcome is None:
+@pytest.mark.parametrize("name", SHORT)
+async def test_who_dies_there_loses_and_repeats_nothing(name, tmp_path):
+    library = await compiled(tmp_path)
+    if library is None and needs_disk(SHORT[name]):
         pytest.skip(NO_COMPILER)
+    outcome = await run(SHORT[name], tmp_path / "run", library)
     assert [str(fault) for fault in outcome.faults] == []
     assert outcome.reached
 
