@@ -367,6 +367,7 @@ class Leaving:
         taken = [visitor for door in doors for visitor in _last_visitors(door)]
         for visitor in taken:
             await asyncio.get_running_loop().connect_accepted_socket(runner.server, visitor)
+        await asyncio.sleep(LOOK_S)  # those that the loop took by itself are handed over by now
 
     async def _last_requests(self, runner: web.AppRunner) -> None:
         """Leave time for requests that were on their way when the last connection was taken."""

@@ -221,7 +221,7 @@ async def test_a_turn_of_a_command_that_took_long_does_not_answer_in_a_closed_bu
     assert "#1" in await talk.late_reply()
     assert not (await bot.store.turns.get(1)).bubble
     go_on.set()
-    await until(lambda: bot.turns.ended["answered"])
+    await until(lambda: bot.turns.ended["answered"] and not len(bot.turns))
     monkeypatch.undo()
     assert "Initialised." in await told(bot, "/status")
 

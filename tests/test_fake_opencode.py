@@ -141,7 +141,7 @@ async def converse(talk):
     await talk.client.rename(session.id, "other")
     await talk.client.delete_message(session.id, prompt)
     read = await _read(talk, session.id)
-    await talk.client._call("DELETE", f"/session/{session.id}", lambda _: None)
+    await talk.client._transport.call("DELETE", f"/session/{session.id}", lambda _: None)
     return read
 
 
@@ -149,7 +149,7 @@ async def _read(talk, session):
     """Return the field names of what is read, not heard."""
     shapes = defaultdict(set)
     for path in ("", "/message", "/todo", "/children"):
-        value = await talk.client._get(f"/session/{session}{path}", lambda value: value)
+        value = await talk.client._transport.get(f"/session/{session}{path}", lambda value: value)
         shapes[path] = set(paths(value))
     return shapes
 

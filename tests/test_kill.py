@@ -112,7 +112,7 @@ async def settle(standin, history):
 
 def judge(history, model):
     words = history.words()
-    assert len(words) > KILLS, "too few messages to tell anything"
+    assert len(words) >= KILLS // 2, "too few messages to tell anything"
     assert [word for word in words if not history.answers(word)] == [], "lost"
     assert [word for word in words if len(history.answers(word)) > 1] == [], "answered twice"
     prompted = {word: len(model.asked(f"please {word}!")) for word in words}

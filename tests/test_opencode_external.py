@@ -124,7 +124,7 @@ INVALID = """{"name": "ConfigInvalidError", "data": {"path": "/p/opencode.json",
     [
         ({"/config": json_of(INVALID, 400)}, "/p/opencode.json; agent.x: got 5"),
         ({"/config": json_of("[]", 400)}, "/config: 400"),
-        ({"/global/health": json_of("{torn", 503)}, "/global/health: 503"),
+        ({"/global/health": json_of("{torn", 503)}, "503 "),
         ({"/file/content": json_of("{}", 500)}, "same disk"),
     ],
 )

@@ -67,7 +67,7 @@ async def test_the_server_makes_ids_of_the_same_form_and_from_the_same_clock(ope
         talk = Talk(client, opencode.directory(), "demo/demo")
         session = await talk.session()
         body = {"parts": [{"type": "text", "text": "hi"}]}
-        await client._post(f"/session/{session.id}/prompt_async", body)
+        await client._transport.post(f"/session/{session.id}/prompt_async", body)
         messages = await talk.until_over(session)
     assert len(messages) == 2
     for message in messages:

@@ -163,7 +163,7 @@ async def test_an_unknown_session_is_told_apart_and_a_malformed_one_is_an_error(
 
 async def test_a_path_that_it_does_not_know_is_no_answer(talk):
     with pytest.raises(OpenCodeUnavailable):
-        await talk.client._get("/session/status/nope", list)
+        await talk.client._transport.get("/session/status/nope", list)
 
 
 async def test_a_wrong_password_is_refused_everywhere(opencode):

@@ -92,7 +92,7 @@ async def _facts(stage):
             "directory": str(stage.talk.directory),
             "session": stage.session.id,
             "prompts": stage.prompts,
-            "messages": await client._get(path, lambda value: value),
+            "messages": await client._transport.get(path, lambda value: value),
         }
     return orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
