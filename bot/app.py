@@ -38,9 +38,7 @@ __all__ = ["Service", "check_end", "opened", "serve", "told_to_end"]
 
 log = structlog.get_logger()
 
-NOTICE_S = (
-    1.0  # between "not ready" and the last new connection: who sends us people looks so often
-)
+NOTICE_S = 1.0  # between "not ready" and the last new connection: a proxy looks so often
 LINGER_S = 1.0  # after the last turn: WeCom polls about once a second and should see its last words
 REQUESTS_S = 5.0  # for requests that are being answered
 REST_S = 5.0  # of the whole end, beside the grace of the turns
@@ -354,9 +352,12 @@ class Leaving:
         """Take no new connection, finish what comes over the others, then close them."""
         await self._shut_door(runner)
         await self._last_requests(runner)
+        server = runner.server
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.stages.requests_s()):
                 await runner.cleanup()
+        if server is not None:
+            await server.shutdown(LOOK_S)  # what is left, or was handed over meanwhile
 
     async def _shut_door(self, runner: web.AppRunner) -> None:
         """Take every connection that is established; closing alone would reset those in the backlog."""
