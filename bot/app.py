@@ -50,7 +50,6 @@ FAULT_S = 0.2  # for each stage after a fault, when nothing can be kept
 LOOK_S = 0.02
 BACKLOG = 512  # connections that wait to be taken: WeCom comes in bursts
 MAX_BODY_BYTES = 1024 * 1024
-
 Extra = Callable[[web.Application, Service], None]
 
 
@@ -363,12 +362,14 @@ class Leaving:
         """Take every connection that is established; closing alone would reset those in the backlog."""
         if self.door is None or runner.server is None:
             return
+        for one in self.door.sockets:  # a connection that is just being taken would else leak
+            asyncio.get_running_loop().remove_reader(one.fileno())
+        await asyncio.sleep(LOOK_S)
         doors = [socket.socket(fileno=os.dup(one.fileno())) for one in self.door.sockets]
         self.door.close()
         taken = [visitor for door in doors for visitor in _last_visitors(door)]
         for visitor in taken:
             await asyncio.get_running_loop().connect_accepted_socket(runner.server, visitor)
-        await asyncio.sleep(LOOK_S)  # those that the loop took by itself are handed over by now
 
     async def _last_requests(self, runner: web.AppRunner) -> None:
         """Leave time for requests that were on their way when the last connection was taken."""

@@ -59,8 +59,11 @@ async def test_d6_without_a_way_the_final_is_kept_and_found_by_result_or_the_nex
     go_on.set()
     await until(lambda: not len(bot.turns))
     bot.wecom.polling = True
-    shown = await (await bot.wecom.say("zhangsan", "/status")).done()
-    assert shown.count("Kept for you.") == 1
+    contact = await bot.wecom.say("zhangsan", "/status")
+    await contact.done()
+    # On top of the reply, or by the address that the contact brought: once.
+    await until(lambda: "Kept for you." in contact.text + "".join(i.content for i in contact.late))
+    assert (contact.text + "".join(i.content for i in contact.late)).count("Kept for you.") == 1
     assert "Kept for you." not in await (await bot.wecom.say("zhangsan", "/status")).done()
     assert "Kept for you." in await (await bot.wecom.say("zhangsan", "/result 1")).done()
 
