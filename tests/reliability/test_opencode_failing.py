@@ -1,8 +1,5 @@
 """O7: OpenCode fails at everything, or its disk is full: people are told, and it is not stormed."""
 
-import ctypes
-import os
-
 import pytest
 from structlog.testing import capture_logs
 
@@ -10,6 +7,7 @@ from bot.sandbox.script import say
 from tests.fakes.opencode_turns import ask, hang
 from tests.fakes.opencode_turns import say as fake_say
 from tests.fault_fixtures import LOOK, brought, called, prompted
+from tests.small_disk import small_disk
 
 pytest_plugins = ["tests.reliability.opencode_managed"]
 
@@ -129,14 +127,14 @@ async def test_o7_a_turn_at_work_outlives_a_while_in_which_everything_fails(fake
 
 @pytest.mark.opencode
 async def test_o7_a_full_disk_of_opencode_is_told_and_over_when_there_is_space(
-    small_disk, make_bot, home_model
+    disk, make_bot, home_model
 ):
     bot = await make_bot()
     assert await bot.service.services.server.wait_ready(60)
     home_model.script("before", say("There is space."))
     assert "There is space." in await (await bot.wecom.say("zhangsan", "before")).done(60)
     await brought(bot, 1)
-    filler = small_disk / "filler"
+    filler = disk / "filler"
     fill(filler)
     home_model.script("while", say("No space."))
     text = await (await bot.wecom.say("zhangsan", "while it is full")).done(120)
@@ -150,15 +148,10 @@ async def test_o7_a_full_disk_of_opencode_is_told_and_over_when_there_is_space(
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def disk(tmp_path):
     """A disk of its own for the server's data."""
-    folder = tmp_path / "data/opencode"
-    folder.mkdir(parents=True)
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(b"tmpfs", bytes(folder), b"tmpfs", 0, b"size=96m,mode=700") != 0:
-        pytest.skip(f"no small disk can be mounted here: {os.strerror(ctypes.get_errno())}")
-    yield folder
-    libc.umount2(bytes(folder), 2)
+    with small_disk(tmp_path / "data/opencode", "size=96m,mode=700") as folder:
+        yield folder
 
 
 def fill(file):

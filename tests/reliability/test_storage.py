@@ -5,8 +5,6 @@ WeCom is asked to send again, nothing is kept by halves, and nothing that was ac
 
 import asyncio
 import contextlib
-import ctypes
-import os
 import signal
 import sqlite3
 
@@ -20,6 +18,7 @@ from tests.fakes.opencode import FakeOpenCode
 from tests.fakes.opencode_turns import say
 from tests.reliability.processes import faulty_disk, held_by_another, over, processes, ready
 from tests.service_fixtures import environment, free_port
+from tests.small_disk import small_disk
 
 QUICK = Timing(retry_after_s=0.05, poll_every_s=0.05)
 # Who waits longer than WeCom's five seconds sees that the service answers by itself, however
@@ -49,16 +48,10 @@ async def run(tmp_path):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def disk(tmp_path):
     """A file system of one megabyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    libc = ctypes.CDLL(None, use_errno=True)
-    options = f"size={TMPFS_BYTES}".encode()
-    if libc.mount(b"tmpfs", bytes(folder), b"tmpfs", 0, options) != 0:
-        pytest.skip(f"no small disk can be mounted here: {os.strerror(ctypes.get_errno())}")
-    yield folder
-    libc.umount2(bytes(folder), 2)
+    with small_disk(tmp_path / "small", f"size={TMPFS_BYTES}") as folder:
+        yield folder
 
 
 def check_integrity(path):
@@ -75,15 +68,13 @@ def kept_in(path):
 # S1: the disk is full.
 
 
-async def test_s1_a_full_disk_has_wecom_send_again_and_heals_by_itself(
-    make_bot, fake, http, small_disk
-):
-    bot = await make_bot(fake, timing=QUICK, BOT_DATABASE_URL=f"sqlite:///{small_disk}/bot.db")
+async def test_s1_a_full_disk_has_wecom_send_again_and_heals_by_itself(make_bot, fake, http, disk):
+    bot = await make_bot(fake, timing=QUICK, BOT_DATABASE_URL=f"sqlite:///{disk}/bot.db")
     await bot.ready()
     go = asyncio.Event()
     fake.script(say("begun", go, "OK"))
     before = await bot.wecom.say("zhangsan", "before")
-    ballast = small_disk / "ballast"
+    ballast = disk / "ballast"
     _fill(ballast)
     talk = await bot.wecom.say("lisi", "during " + "x" * 2000)
     assert talk.attempts == ["http_503"] * 4
@@ -106,7 +97,7 @@ async def test_s1_a_full_disk_has_wecom_send_again_and_heals_by_itself(
     again = await bot.wecom.say("lisi", "", msgid=talk.msgid)
     assert "OK" in await again.done()
     assert [prompt.text.split()[0] for prompt in fake.prompts] == ["before", "during"]
-    check_integrity(small_disk / "bot.db")
+    check_integrity(disk / "bot.db")
 
 
 def _fill(file):
@@ -120,16 +111,16 @@ def _fill(file):
 
 
 async def test_s1_a_start_on_a_full_disk_is_refused_with_a_sentence(
-    run, make_standin, tmp_path, fake, small_disk
+    run, make_standin, tmp_path, fake, disk
 ):
     environ = environment(tmp_path, await make_standin(), port=free_port(), opencode=fake)
-    environ |= {"BOT_DATABASE_URL": f"sqlite:///{small_disk}/bot.db"}
-    _fill(small_disk / "ballast")
+    environ |= {"BOT_DATABASE_URL": f"sqlite:///{disk}/bot.db"}
+    _fill(disk / "ballast")
     code, said = await over(await run("run", **environ))
     assert code == 1
     assert "opencode-wecom: " in said
     assert "Traceback" not in said
-    (small_disk / "ballast").unlink()
+    (disk / "ballast").unlink()
     process = await run("run", **environ)
     await ready(environ)
     process.send_signal(signal.SIGTERM)

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +16,8 @@ from store import open_store
 from store.connection import as_ours
 from store.database import Statement
 from store.errors import StoreError, StoreFull
+from tests.reliability.processes import faulty_disk
+from tests.small_disk import small_disk
 from tests.store.samples import CHAT, accept
 
 HERE = Path(__file__).parent
@@ -142,21 +142,15 @@ async def test_a_full_transaction_is_rolled_back_and_said(store):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def disk(tmp_path):
     """A file system of one megabyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    libc = ctypes.CDLL(None, use_errno=True)
-    options = f"size={TMPFS_BYTES}".encode()
-    if libc.mount(b"tmpfs", bytes(folder), b"tmpfs", 0, options) != 0:
-        pytest.skip(f"no small disk can be mounted here: {os.strerror(ctypes.get_errno())}")
-    yield folder
-    libc.umount2(bytes(folder), 2)
+    with small_disk(tmp_path / "small", f"size={TMPFS_BYTES}") as folder:
+        yield folder
 
 
-async def test_a_full_disk_refuses_messages_and_takes_them_again_when_there_is_space(small_disk):
-    path = small_disk / "bot.db"
-    ballast = small_disk / "ballast"
+async def test_a_full_disk_refuses_messages_and_takes_them_again_when_there_is_space(disk):
+    path = disk / "bot.db"
+    ballast = disk / "ballast"
     ballast.write_bytes(b"x" * (TMPFS_BYTES // 2))
     async with await open_store(f"sqlite:///{path}") as store:
         kept = await _fill(store)
@@ -205,15 +199,10 @@ async def test_after_a_failed_write_nothing_is_written_any_more(url, path):
     check_integrity(path)
 
 
-async def test_after_a_failed_sync_nothing_is_written_any_more(url, path, tmp_path):
-    compiler = shutil.which("cc")
-    if compiler is None or sys.platform != "linux":
-        pytest.skip("there is no C compiler to make a disk that fails")
-    library = tmp_path / "faulty_disk.so"
-    command = (compiler, "-shared", "-fPIC", "-o", library, HERE / "faulty_disk.c", "-ldl")
-    assert await (await asyncio.create_subprocess_exec(*command)).wait() == 0
-    when = path.with_name("fault")
-    said = await _refusals("syncs-fail", url, LD_PRELOAD=str(library), FAULT_WHEN=str(when))
+async def test_after_a_failed_sync_nothing_is_written_any_more(url, path):
+    path.parent.mkdir()
+    environ, _ = await faulty_disk(path.parent)
+    said = await _refusals("syncs-fail", url, **environ)
     assert said == REFUSALS
     async with await open_store(url) as store:
         assert await store.inbox.find("kept") is not None
