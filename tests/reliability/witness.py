@@ -2,29 +2,19 @@
 
 from collections import Counter
 
-from bot.sandbox.caller import Caller, NotAnswered
+from bot.sandbox.caller import NotAnswered
+from tests.stand_in_caller import InPlace
 
 REFUSED = "ClientConnectorError"  # nobody listens: WeCom knows that the message was not taken
 
 
-class Witness(Caller):
+class Witness(InPlace):
     """Calls as the stand-in does; ``broken`` counts what a peer should never see, by its kind."""
 
     def __init__(self, standin):
-        super().__init__(standin.callback_url, standin.cipher, standin._clock)
+        super().__init__(standin)
         self.broken = Counter()
         self.refused = 0
-        self._standin = standin
-        self._former = standin._caller
-
-    async def __aenter__(self):
-        await super().__aenter__()
-        self._standin._caller = self._standin._conversation._caller = self
-        return self
-
-    async def __aexit__(self, *exc):
-        self._standin._caller = self._standin._conversation._caller = self._former
-        await super().__aexit__(*exc)
 
     async def raw(self, method, query, body, *, limit_s):
         try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.sandbox.caller import Caller, NotAnswered
+from bot.sandbox.caller import NotAnswered
 from bot.sandbox.payloads import text
 from bot.sandbox.standin import StandIn
 from bot.sandbox.timing import Timing
@@ -19,6 +19,7 @@ from tests.drill.people import UNKNOWN
 from tests.drill.victim import REAL, Victim
 from tests.fakes.opencode_turns import say, tool
 from tests.service_fixtures import environment, free_port
+from tests.stand_in_caller import InPlace
 from tests.wecom_fixtures import AES_KEY, BOT_ID, BOT_NAME, TOKEN
 
 ASKS = 4  # one message in so many asks the model, the others are commands
@@ -53,24 +54,13 @@ class SoakOpenCode(DrillOpenCode):
             yield from (DELTA_S, f" piece {n} of it")
 
 
-class Stopwatch(Caller):
+class Stopwatch(InPlace):
     """Calls as the stand-in does, and takes the time of every answer that came."""
 
     def __init__(self, standin):
-        super().__init__(standin.callback_url, standin.cipher, standin._clock)
+        super().__init__(standin)
         self.took = []
         self.missed = Counter()
-        self._standin = standin
-        self._former = standin._caller
-
-    async def __aenter__(self):
-        await super().__aenter__()
-        self._standin._caller = self._standin._conversation._caller = self
-        return self
-
-    async def __aexit__(self, *exc):
-        self._standin._caller = self._standin._conversation._caller = self._former
-        await super().__aexit__(*exc)
 
     async def raw(self, method, query, body, *, limit_s):
         began = time.perf_counter()
