@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from bot import app
+from bot import leaving
 from bot.clock import now_ms
 from bot.opencode import server_external, server_trust
 from bot.texts import delivery as delivery_texts
@@ -84,7 +84,7 @@ def make_faked(fake, make_bot, clock, monkeypatch):
     monkeypatch.setattr(following, "TICK_S", 0.05)
     monkeypatch.setattr(progress, "SHOW_EVERY_MS", 50)
     monkeypatch.setattr(lanes, "STOP_WAIT_S", 0.3)
-    monkeypatch.setattr(app, "LINGER_S", 0.2)
+    monkeypatch.setattr(leaving, "LINGER_S", 0.2)
     monkeypatch.setattr(server_external, "LOOK_WHILE_DOWN_S", 0.05)
     monkeypatch.setattr(server_external, "LEAST_PAUSE_S", 0.05)
     monkeypatch.setattr(server_trust, "PAUSES_S", (0.05,))

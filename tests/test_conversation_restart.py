@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from bot import app
+from bot import leaving
 from bot.sandbox.model import ScriptedModel, provider_config
 from bot.sandbox.script import hold, say
 from bot.texts import engine as texts
@@ -19,7 +19,7 @@ GRACE = {"BOT_TURN_GRACE": "0.2s"}
 
 @pytest.fixture(autouse=True)
 def _no_lingering(monkeypatch):
-    monkeypatch.setattr(app, "LINGER_S", 0.3)
+    monkeypatch.setattr(leaving, "LINGER_S", 0.3)
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
-from bot.app import Service, check_end, opened, told_to_end
+from bot.app import Service, check_end, opened
+from bot.leaving import told_to_end
 from bot.opencode.environment import merged
 from bot.opencode.user_config import UserConfig
 from bot.sandbox import household

@@ -8,7 +8,7 @@ import sys
 
 import uvloop
 
-from bot import app
+from bot import app, leaving
 from bot.errors import StartError
 from bot.opencode import server_external
 from bot.turns import following, lanes, progress, prompting, run
@@ -45,7 +45,7 @@ def hurry():
 
 async def serve(settings, hide):
     """Run as ``bot.app.serve`` does."""
-    ended = app.told_to_end()
+    ended = leaving.told_to_end()
     async with app.opened(settings, hide=hide, timing=TIMING, ended=ended) as service:
         if wanted := os.environ.get("DRILL_SYNCHRONOUS"):
             await _synchronous(service, wanted)

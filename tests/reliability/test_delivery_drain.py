@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import app
+from bot import leaving
 from bot.background import GRACE_S
 from bot.errors import StoreBroken
 from bot.sandbox.model import ScriptedModel, provider_config
@@ -224,14 +224,14 @@ def test_whatever_each_stage_of_the_end_takes_of_its_time_all_is_closed_before_t
     grace, late, taken
 ):
     """`late`: how long after it was told to the service begins to end, as it was still starting."""
-    limit, now = grace + app.REST_S, [min(late, grace)]
-    stages = app.Stages(limit, now=lambda: now[0])
+    limit, now = grace + leaving.REST_S, [min(late, grace)]
+    stages = leaving.Stages(limit, now=lambda: now[0])
     had = stages.grace_s(grace)
     interrupt = stages.interrupt_s(had)
     now[0] += taken[0] * had + taken[1] * interrupt
     now[0] += max(taken[2] * stages.server_s(), taken[3] * stages.posts_s())
     now[0] += taken[4] * stages.requests_s()
-    assert limit - now[0] >= app.CLOSE_S - 1e-6
+    assert limit - now[0] >= leaving.CLOSE_S - 1e-6
     if late == 0:
         assert had == grace
         assert interrupt == INTERRUPT_S
@@ -239,22 +239,22 @@ def test_whatever_each_stage_of_the_end_takes_of_its_time_all_is_closed_before_t
 
 def test_a_server_of_ours_has_time_even_where_the_turns_took_all_of_theirs():
     now = [10 + INTERRUPT_S]
-    stages = app.Stages(10 + app.REST_S, now=lambda: now[0])
-    assert stages.server_s() == app.SERVER_S
+    stages = leaving.Stages(10 + leaving.REST_S, now=lambda: now[0])
+    assert stages.server_s() == leaving.SERVER_S
     now[0] += stages.server_s()
-    assert stages.requests_s() == app.HANG_UP_S
-    assert GRACE_S < app.CLOSE_S
+    assert stages.requests_s() == leaving.HANG_UP_S
+    assert GRACE_S < leaving.CLOSE_S
 
 
 def test_a_service_that_is_told_to_end_too_late_gives_nobody_time():
-    stages = app.Stages(15, now=lambda: 20)
+    stages = leaving.Stages(15, now=lambda: 20)
     assert [stages.grace_s(10), stages.interrupt_s(0), stages.server_s()] == [0, 0, 0]
     assert [stages.posts_s(), stages.requests_s()] == [0, 0]
 
 
 def test_after_a_fault_no_stage_has_more_than_a_moment():
-    stages = app.Stages(15, fault=True, now=lambda: 0)
-    assert [stages.server_s(), stages.requests_s()] == [app.FAULT_S, app.FAULT_S]
+    stages = leaving.Stages(15, fault=True, now=lambda: 0)
+    assert [stages.server_s(), stages.requests_s()] == [leaving.FAULT_S, leaving.FAULT_S]
 
 
 async def test_told_to_end_the_service_posts_to_the_end_what_is_under_way(make_faked, fake):
