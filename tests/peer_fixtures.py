@@ -1,6 +1,7 @@
 """The independent peer: WeCom played on WeCom's own npm package, in a process of its own."""
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
@@ -21,29 +22,28 @@ def peers():
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("the independent peer needs node and npm, which are not on the PATH")
+    PEERS.mkdir(exist_ok=True)
+    with (PEERS / ".lock").open("w") as alone:  # several workers ask for it at once
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        _install(npm)
+    return PEERS
+
+
+def _install(npm):
     lock = (HERE / "package-lock.json").read_bytes()
     ready = PEERS / ".ready"
-    if not ready.exists() or ready.read_bytes() != lock:
-        PEERS.mkdir(exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, PEERS)
-        subprocess.run(
-            [
-                npm,
-                "ci",
-                "--prefix",
-                str(PEERS),
-                "--ignore-scripts",
-                "--no-audit",
-                "--no-fund",
-                "--loglevel=error",
-            ],
-            check=True,
-            capture_output=True,
-            timeout=INSTALL_S,
-        )
-        ready.write_bytes(lock)
-    return PEERS
+    if ready.exists() and ready.read_bytes() == lock:
+        return
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / name, PEERS)
+    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+    subprocess.run(
+        [npm, "ci", "--prefix", str(PEERS), *quiet],
+        check=True,
+        capture_output=True,
+        timeout=INSTALL_S,
+    )
+    ready.write_bytes(lock)
 
 
 @pytest.fixture
