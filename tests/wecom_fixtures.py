@@ -1,6 +1,6 @@
 """The stand-in for WeCom as tests use it: on a server of its own, with short times."""
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from aiohttp import web
@@ -17,6 +17,18 @@ STANDINS = pytest.StashKey()  # of a test: those that it made
 FAST = Timing(retry_after_s=0.2, poll_every_s=0.05)
 
 
+@asynccontextmanager
+async def standing_in(callback_url, *, timing, **facts):
+    """Have a stand-in call ``callback_url``, its addresses on a server of its own."""
+    facts = {"bot_id": BOT_ID, "bot_name": BOT_NAME} | facts
+    async with StandIn(callback_url, TOKEN, AES_KEY, timing=timing, **facts) as standin:
+        app = web.Application()
+        app.add_routes(standin.routes)
+        async with TestServer(app) as server:
+            standin.base_url = str(server.make_url("")).rstrip("/")
+            yield standin
+
+
 @pytest.fixture
 async def make_standin(request):
     """Make stand-ins: ``await make_standin(callback_url, timing=…)``.
@@ -26,16 +38,9 @@ async def make_standin(request):
     async with AsyncExitStack() as stack:
 
         async def make(callback_url="", *, timing=FAST, **facts):
-            facts = {"bot_id": BOT_ID, "bot_name": BOT_NAME} | facts
-            standin = StandIn(callback_url, TOKEN, AES_KEY, timing=timing, **facts)
-            await stack.enter_async_context(standin)
+            beside = standing_in(callback_url, timing=timing, **facts)
+            standin = await stack.enter_async_context(beside)
             request.node.stash.setdefault(STANDINS, []).append(standin)
-            app = web.Application()
-            app.add_routes(standin.routes)
-            server = TestServer(app)
-            await server.start_server()
-            stack.push_async_callback(server.close)
-            standin.base_url = str(server.make_url("")).rstrip("/")
             return standin
 
         yield make

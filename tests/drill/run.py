@@ -9,9 +9,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from aiohttp import web
-from aiohttp.test_utils import TestServer
-
 from bot.sandbox.caller import NotAnswered
 from bot.sandbox.payloads import Origin
 from bot.sandbox.standin import StandIn
@@ -23,7 +20,7 @@ from tests.drill.people import People
 from tests.drill.points import POINTS
 from tests.drill.victim import LOOK_S, SHORT, START_S, Victim
 from tests.service_fixtures import environment, free_port
-from tests.wecom_fixtures import AES_KEY, BOT_ID, BOT_NAME, TOKEN
+from tests.wecom_fixtures import AES_KEY, BOT_ID, TOKEN, standing_in
 
 WECOM = Timing(retry_after_s=0.2, poll_every_s=0.1)
 RUN_S = 120.0
@@ -113,15 +110,7 @@ async def rigged(place, library, **overrides):
         fake = await stack.enter_async_context(DrillOpenCode())
         port = free_port()
         callback = f"http://127.0.0.1:{port}/wecom/bot"
-        standin = await stack.enter_async_context(
-            StandIn(callback, TOKEN, AES_KEY, BOT_ID, BOT_NAME, timing=WECOM)
-        )
-        app = web.Application()
-        app.add_routes(standin.routes)
-        server = TestServer(app)
-        await server.start_server()
-        stack.push_async_callback(server.close)
-        standin.base_url = str(server.make_url("")).rstrip("/")
+        standin = await stack.enter_async_context(standing_in(callback, timing=WECOM))
         environ = environment(place, standin, port=port, opencode=fake, **overrides)
         victim = Victim(environ, port, place, command=SHORT, library=library)
         rig = Rig(standin, fake, victim)

@@ -30,7 +30,7 @@ SHORT = {
     following: {"TICK_S": 0.1, "SOON_MS": 100, "POLL_MS": 300, "RETRY_MS": 300},
     progress: {"SHOW_EVERY_MS": 100},
     lanes: {"FLUSH_S": 0.2},
-    app: {"LINGER_S": 0.3},
+    leaving: {"LINGER_S": 0.3},
     server_external: {"LOOK_WHILE_DOWN_S": 0.1},
 }
 

@@ -6,8 +6,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from aiohttp import web
-from aiohttp.test_utils import TestServer
+import aiohttp
 
 from bot.sandbox.caller import NotAnswered
 from bot.sandbox.payloads import text
@@ -20,7 +19,7 @@ from tests.drill.victim import REAL, Victim
 from tests.fakes.opencode_turns import say, tool
 from tests.service_fixtures import environment, free_port
 from tests.stand_in_caller import InPlace
-from tests.wecom_fixtures import AES_KEY, BOT_ID, BOT_NAME, TOKEN
+from tests.wecom_fixtures import standing_in
 
 ASKS = 4  # one message in so many asks the model, the others are commands
 COMMANDS = ("/status", "/queue", "/help")
@@ -61,6 +60,14 @@ class Stopwatch(InPlace):
         super().__init__(standin)
         self.took = []
         self.missed = Counter()
+
+    async def __aenter__(self):
+        """Open a connection for each call: a pool keeps as many as were ever needed at once."""
+        await super().__aenter__()
+        await self._http.close()
+        connector = aiohttp.TCPConnector(limit=0, force_close=True)
+        self._http = aiohttp.ClientSession(connector=connector)
+        return self
 
     async def raw(self, method, query, body, *, limit_s):
         began = time.perf_counter()
@@ -175,15 +182,7 @@ async def rigged(place, turn_s):
         fake = await stack.enter_async_context(SoakOpenCode(turn_s))
         port = free_port()
         callback = f"http://127.0.0.1:{port}/wecom/bot"
-        standin = await stack.enter_async_context(
-            StandIn(callback, TOKEN, AES_KEY, BOT_ID, BOT_NAME, timing=PACE)
-        )
-        app = web.Application()
-        app.add_routes(standin.routes)
-        server = TestServer(app)
-        await server.start_server()
-        stack.push_async_callback(server.close)
-        standin.base_url = str(server.make_url("")).rstrip("/")
+        standin = await stack.enter_async_context(standing_in(callback, timing=PACE))
         environ = environment(place, standin, port=port, opencode=fake, BOT_MEMBERS="*")
         victim = Victim(environ, port, place, command=REAL)
         stopwatch = await stack.enter_async_context(Stopwatch(standin))
