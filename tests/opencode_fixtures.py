@@ -125,14 +125,15 @@ class OpenCodeUnderTest:
 
 
 @contextmanager
-def running_server(folder: Path):
+def running_server(folder: Path, settings=None, environ=None):
     """Run a managed server on a folder."""
     skip_without_opencode(folder)
     port = free_port()
-    environ = environ_for(folder, port)
+    environ = environ or environ_for(folder, port)
     with start_blocking_portal() as portal:
         background = portal.call(_background)
-        managed = portal.call(_managed, settings_in(folder / "data"), background, environ)
+        settings = settings or settings_in(folder / "data")
+        managed = portal.call(_managed, settings, background, environ)
         try:
             portal.call(managed.start)
             assert portal.call(managed.wait_ready, READY_S), managed.refused

@@ -6,11 +6,14 @@ import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
+
 from bot.background import Background
 from bot.opencode.client import OpenCode
 from bot.opencode.feed import PATIENCE, Feed, Patience, at_once
 from bot.opencode.ids import MessageIds
 from bot.opencode.model import Session, TextPart
+from bot.opencode.stream import Splitter
 
 WAIT_S = 60
 
@@ -23,6 +26,27 @@ async def read_until(read, good):
             if good(value):
                 return value
             await asyncio.sleep(0.02)
+
+
+@contextlib.asynccontextmanager
+async def overheard(server, take):
+    """Hand over each frame of the event stream as it comes, read by nobody of ours."""
+    credentials = aiohttp.encode_basic_auth(server.username, server.password)
+    splitter, ready = Splitter(), asyncio.Event()
+
+    async def read(http):
+        url, headers = f"{server.url}/global/event", {"authorization": credentials}
+        async with http.get(url, headers=headers) as response:
+            async for piece in response.content.iter_any():
+                for frame in splitter.feed(piece):
+                    take(frame)
+                ready.set()
+
+    async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
+        reading = group.create_task(read(http))
+        await ready.wait()
+        yield
+        reading.cancel()
 
 
 def spoken(message):

@@ -1,20 +1,16 @@
 """The scripted OpenCode answers in the shapes of the real one."""
 
-import asyncio
-import contextlib
 from collections import defaultdict
 
-import aiohttp
 import orjson
 import pytest
 
 from bot.opencode.client import OpenCode
 from bot.opencode.model import TextPart
-from bot.opencode.stream import Splitter
 from bot.sandbox import script as real
 from tests.fakes import opencode_turns as fakes
 from tests.fakes.opencode import FakeOpenCode
-from tests.opencode_talk import Talk, read_until, until
+from tests.opencode_talk import Talk, overheard, read_until, until
 
 # What people and tools fill in as they like, and what only git and a real provider bring.
 FREE = {"input", "metadata", "permission", "responseHeaders", "responseBody"}
@@ -90,27 +86,6 @@ class Shapes:
         else:
             self.of[kind_of(payload)] |= set(paths(payload["properties"])) - MORE
             self.frames.add(f"{payload['type']} {sorted(payload)} {sorted(outer)}")
-
-
-@contextlib.asynccontextmanager
-async def overheard(server, shapes):
-    """Take note of all that a server says."""
-    credentials = aiohttp.encode_basic_auth(server.username, server.password)
-    splitter, ready = Splitter(), asyncio.Event()
-
-    async def read(http):
-        url, headers = f"{server.url}/global/event", {"authorization": credentials}
-        async with http.get(url, headers=headers) as response:
-            async for piece in response.content.iter_any():
-                for frame in splitter.feed(piece):
-                    shapes.take(frame)
-                ready.set()
-
-    async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
-        reading = group.create_task(read(http))
-        await ready.wait()
-        yield
-        reading.cancel()
 
 
 async def converse(talk):
@@ -192,7 +167,7 @@ async def test_the_scripted_server_has_the_shapes_of_the_real_one(opencode, tmp_
             folder = opencode.directory(name)
             async with (
                 OpenCode(server.url, server.username, server.password) as client,
-                overheard(server, said[name]),
+                overheard(server, said[name].take),
             ):
                 read[name] = await converse(Talk(client, folder, model))
                 await until(lambda shapes=said[name]: "session.deleted" in shapes.of)

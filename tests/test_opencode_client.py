@@ -10,17 +10,10 @@ from bot.opencode.client import OpenCode
 from bot.opencode.ids import MessageIds
 from bot.opencode.model import Agent, Command, FileDiff, Paths, Status, TextPart, Todo
 from tests.fakes.events import Script
-from tests.fakes.opencode import FakeOpenCode
 from tests.fakes.opencode_turns import ask, fail, hang, question, say, subagent, swallow, todos
 
 WAIT_S = 10
 GONE = "ses_dfda58e2fffeXb2a40FSBUXXXX"
-
-
-@pytest.fixture
-async def fake():
-    async with FakeOpenCode() as server:
-        yield server
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ async def test_a_server_that_lacks_a_call_is_refused(serve_fake, look_at):
     assert "GET /permission" in server.refused
 
 
-@pytest.mark.parametrize("version", ["1.14.40", "1.18.34", "0.0.0-dev-1"])
+@pytest.mark.parametrize("version", ["1.2.26", "1.18.34", "0.0.0-dev-1"])
 async def test_an_unknown_version_is_a_warning_and_works(serve_fake, look_at, version):
     server = await look_at(await serve_fake(fake_opencode(version)), "", None)
     assert await server.wait_ready(READY_S)

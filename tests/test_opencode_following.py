@@ -14,15 +14,8 @@ from bot.opencode.events import (
 )
 from bot.opencode.feed import Gap
 from tests.fakes.events import idle
-from tests.fakes.opencode import FakeOpenCode
 from tests.fakes.opencode_turns import hang, say, subagent
 from tests.opencode_talk import Talk, heard_until, running, taken, until
-
-
-@pytest.fixture
-async def fake():
-    async with FakeOpenCode() as server:
-        yield server
 
 
 @pytest.fixture

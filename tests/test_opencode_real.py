@@ -1,9 +1,5 @@
 """The client and the feed against the real OpenCode: what we count on holds."""
 
-import asyncio
-import contextlib
-
-import aiohttp
 import orjson
 import pytest
 
@@ -24,10 +20,9 @@ from bot.opencode.events import (
 from bot.opencode.feed import Gap
 from bot.opencode.ids import MessageIds
 from bot.opencode.model import Status, TextPart, ToolPart
-from bot.opencode.stream import Splitter
 from bot.sandbox.script import hang, hold, http_error, say, tool
 from tests.fakes.wire import Wire
-from tests.opencode_talk import Talk, following, heard_until, read_until, spoken
+from tests.opencode_talk import Talk, following, heard_until, overheard, read_until, spoken
 
 pytestmark = pytest.mark.opencode
 
@@ -309,7 +304,7 @@ async def test_every_frame_is_read_and_duplicates_are_known_undecoded(talk, open
     opencode.model.script("run", tool("bash", SH), say("done", chunks=4))
     session = await talk.session()
     frames = []
-    async with _raw(opencode, frames):
+    async with overheard(opencode, frames.append):
         prompt = await talk.prompt(session, "run")
         await talk.until_over(session, prompt)
         await read_until(
@@ -332,26 +327,6 @@ def _now(value):
         return value()
 
     return read
-
-
-@contextlib.asynccontextmanager
-async def _raw(opencode, frames):
-    """Collect the frames of the event stream as they come."""
-    credentials = aiohttp.encode_basic_auth(opencode.username, opencode.password)
-    splitter, ready = Splitter(), asyncio.Event()
-
-    async def read(http):
-        url, headers = f"{opencode.url}/global/event", {"authorization": credentials}
-        async with http.get(url, headers=headers) as response:
-            async for piece in response.content.iter_any():
-                frames.extend(splitter.feed(piece))
-                ready.set()
-
-    async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as group:
-        reading = group.create_task(read(http))
-        await ready.wait()
-        yield
-        reading.cancel()
 
 
 async def test_once_the_feed_says_connected_nothing_is_missed(talk, opencode):

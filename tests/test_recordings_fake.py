@@ -98,7 +98,7 @@ async def played(name, tmp_path):
         fake.script(*SCRIPTS[name])
         async with (
             OpenCode(fake.url, fake.username, fake.password) as client,
-            overheard(fake, heard),
+            overheard(fake, heard.take),
         ):
             talk = Talk(client, tmp_path, "fake/one")
             session = await talk.session()

@@ -22,6 +22,7 @@ from bot.opencode.transport import Directory, Transport, nothing
 from store.crashpoints import on_sent
 
 ANSWER_LIMIT_S = 30.0
+HOMES = 4096  # sessions whose folder is remembered
 COMMAND_LIMIT_S = 24 * 3600.0  # one of OpenCode's commands is answered when its turn is over
 
 Reply = Literal["once", "always", "reject"]
@@ -40,6 +41,7 @@ class OpenCode:
         self, url: str, username: str, password: str, *, timeout_s: float = ANSWER_LIMIT_S
     ) -> None:
         self._transport = Transport(url, username, password, timeout_s)
+        self._homes: dict[str, str] = {}  # session -> its folder, the newest last
 
     async def __aenter__(self) -> Self:
         return self
@@ -102,13 +104,17 @@ class OpenCode:
         body: dict[str, object] = {"title": title, "metadata": metadata}
         if permission:
             body["permission"] = permission
-        return await self._transport.call(
+        opened = await self._transport.call(
             "POST", "/session", _one(Session.parse), directory=directory, body=body
         )
+        self._at_home(opened)
+        return opened
 
     async def session(self, session: str) -> Session:
         """Return a session."""
-        return await self._transport.get(_of(session), _one(Session.parse))
+        found = await self._transport.get(_of(session), _one(Session.parse), self._home(session))
+        self._at_home(found)
+        return found
 
     async def sessions(self, directory: Directory, limit: int) -> list[Session]:
         """Return the newest sessions of exactly this directory, without sub-agents'."""
@@ -117,12 +123,17 @@ class OpenCode:
 
     async def children(self, session: str) -> list[Session]:
         """Return the sessions of a session's sub-agents."""
-        return await self._transport.get(_of(session, "children"), _each(Session.parse))
+        path, read = _of(session, "children"), _each(Session.parse)
+        return await self._transport.get(path, read, self._home(session))
 
     async def rename(self, session: str, title: str) -> Session:
         """Give a session another title."""
         return await self._transport.call(
-            "PATCH", _of(session), _one(Session.parse), body={"title": title}
+            "PATCH",
+            _of(session),
+            _one(Session.parse),
+            directory=self._home(session),
+            body={"title": title},
         )
 
     async def prompt(
@@ -144,7 +155,12 @@ class OpenCode:
         body["model"] = _model_id(model)
         if system is not None:
             body["system"] = system
-        await self._transport.post(_of(session, "prompt_async"), body, extensions=on_sent("C09"))
+        await self._transport.post(
+            _of(session, "prompt_async"),
+            body,
+            directory=self._home(session),
+            extensions=on_sent("C09"),
+        )
 
     async def run_command(
         self,
@@ -164,11 +180,16 @@ class OpenCode:
             "agent": agent,
             "model": model,
         }
-        await self._transport.post(_of(session, "command"), body, limit_s=COMMAND_LIMIT_S)
+        await self._transport.post(
+            _of(session, "command"),
+            body,
+            directory=self._home(session),
+            limit_s=COMMAND_LIMIT_S,
+        )
 
     async def abort(self, session: str) -> None:
         """Stop what runs in a session; returns when the server has cleaned up after it."""
-        await self._transport.post(_of(session, "abort"))
+        await self._transport.post(_of(session, "abort"), directory=self._home(session))
 
     async def status(self, directory: Directory) -> dict[str, Status]:
         """Return what the directory's sessions are doing; idle ones are absent."""
@@ -178,7 +199,7 @@ class OpenCode:
         """Return a session's messages, oldest first; with ``limit`` only the newest."""
         params = {} if limit is None else {"limit": str(limit)}
         return await self._transport.get(
-            _of(session, "message"), _each(Message.parse), params=params
+            _of(session, "message"), _each(Message.parse), self._home(session), params
         )
 
     async def delete_message(self, session: str, message: str) -> None:
@@ -186,16 +207,22 @@ class OpenCode:
 
         In a repository a prompt that has just ended may come back, without its parts.
         """
-        await self._transport.call("DELETE", _of(session, "message", message), nothing)
+        await self._transport.call(
+            "DELETE", _of(session, "message", message), nothing, directory=self._home(session)
+        )
 
     async def todos(self, session: str) -> list[Todo]:
         """Return the agent's own list."""
-        return await self._transport.get(_of(session, "todo"), _each(Todo.parse))
+        return await self._transport.get(
+            _of(session, "todo"), _each(Todo.parse), self._home(session)
+        )
 
     async def diff(self, session: str, message: str) -> list[FileDiff]:
         """Return what a prompt changed, where OpenCode keeps snapshots (git); late by 60 ms."""
         params = {"messageID": message}
-        return await self._transport.get(_of(session, "diff"), _each(FileDiff.parse), params=params)
+        return await self._transport.get(
+            _of(session, "diff"), _each(FileDiff.parse), self._home(session), params
+        )
 
     async def permissions(self, directory: Directory) -> list[PermissionRequest]:
         """Return the permissions that are waited for, ghosts of aborted turns included."""
@@ -222,6 +249,20 @@ class OpenCode:
     async def reject_question(self, directory: Directory, request: str) -> None:
         """Dismiss a request; this ends the turn."""
         await self._transport.post(_path("question", request, "reject"), directory=directory)
+
+    def _at_home(self, session: Session) -> None:
+        """Remember where a session works.
+
+        A release before 1.15 runs its prompts where the call says, not where it was opened.
+        """
+        if session.directory:
+            self._homes.pop(session.id, None)
+            self._homes[session.id] = session.directory
+        if len(self._homes) > HOMES:
+            del self._homes[next(iter(self._homes))]
+
+    def _home(self, session: str) -> str | None:
+        return self._homes.get(session)
 
 
 def _path(*names: str) -> str:

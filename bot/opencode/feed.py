@@ -151,6 +151,7 @@ class Feed:
         self.connections = 0
         self.events = 0
         self.duplicates = 0
+        self.beats = 0
         self.last_event_at = 0
         self._url = url.rstrip("/") + PATH
         self._headers = {"accept": "text/event-stream", "accept-encoding": "identity"}
@@ -268,6 +269,7 @@ class Feed:
                 pass
             case Heartbeat():
                 self._beating = True
+                self.beats += 1
             case SessionCreated(info=Session(id=child, parent=parent)):
                 self._adopt(parent, child)
             case PartUpdated(session=parent, part=ToolPart(tool="task", metadata=metadata)):

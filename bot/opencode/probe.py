@@ -1,7 +1,6 @@
 """What we ask an OpenCode server before we rely on it: who it is, what it can, which disk it sees."""
 
 import contextlib
-import re
 import secrets
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -13,8 +12,10 @@ import httpx
 import orjson
 
 from bot.errors import OpenCodeError, OpenCodeUnavailable
+from bot.opencode.capabilities import ASKED, Capabilities, number_of
+from bot.opencode.words import unquoted
 
-OLDEST, NEWEST = "1.14.41", "1.18.33"
+OLDEST, NEWEST = "1.2.27", "1.18.33"  # what docs/reference/opencode-versions.md proves
 NEEDED = ("/config", "/agent", "/session/status", "/permission", "/question")
 PATIENCE_S = 5.0
 PORT_OPENS_S = 0.5  # a request in the instant in which the port opens is never answered
@@ -70,6 +71,16 @@ class Probe:
                 missing.append(path)
         return missing
 
+    async def capabilities(self, version: str, directory: Path | None) -> Capabilities:
+        """Return what the server can do of what releases differ in."""
+        missing: list[str] = []
+        for path in ASKED:
+            try:
+                await self._json(path, directory, limit_s=FIRST_USE_S)
+            except OpenCodeError:
+                missing.append(path)
+        return Capabilities.of(version, missing)
+
     async def shares_disk(self, directory: Path) -> bool:
         """Tell whether the server sees our ``directory``: it must read back what we write there."""
         word = secrets.token_hex(16)
@@ -108,8 +119,10 @@ class Probe:
 
 def proved(version: str) -> bool:
     """Tell whether we have been tested with this version."""
-    number = _number(version)
-    return number is not None and _of(OLDEST) <= number <= _of(NEWEST)
+    number, oldest, newest = (number_of(one) for one in (version, OLDEST, NEWEST))
+    assert oldest is not None, "a plain version"
+    assert newest is not None, "a plain version"
+    return number is not None and oldest <= number <= newest
 
 
 def warning_about(version: str) -> str | None:
@@ -137,15 +150,6 @@ def _place(file: Path, word: str) -> None:
     file.write_text(word)
 
 
-def _of(version: str) -> tuple[int, ...]:
-    return tuple(int(digits) for digits in version.split("."))
-
-
-def _number(version: str) -> tuple[int, ...] | None:
-    plain = re.fullmatch(r"v?(\d+\.\d+\.\d+)", version)
-    return _of(plain[1]) if plain else None
-
-
 def _decoded(response: httpx.Response) -> object:
     try:
         return orjson.loads(response.content)
@@ -163,7 +167,7 @@ def _refusal(response: httpx.Response, path: str) -> OpenCodeError:
     words = [str(data[key]) for key in ("path", "message") if data.get(key)]
     words += [_issue(issue) for issue in issues] if isinstance(issues, list) else []
     name = str(facts.get("name") or response.headers.get("content-type", ""))
-    return OpenCodeError(response.status_code, path, name=name, message="; ".join(words))
+    return OpenCodeError(response.status_code, path, name=name, message=unquoted("; ".join(words)))
 
 
 def _issue(issue: object) -> str:

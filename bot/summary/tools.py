@@ -14,7 +14,10 @@ LABEL_CHARS = 300
 ERROR_CHARS = 200
 RANKS = {"pending": 0, "running": 1, "completed": 2, "error": 2}
 # How OpenCode words a refusal; such a tool may end the turn without a further answer.
-REFUSALS = ("rejected permission", "dismissed this question")
+REFUSALS = (
+    *("rejected permission", "dismissed this question"),
+    *("PermissionRejectedError", "QuestionRejectedError"),  # 1.2
+)
 # The inputs that say what a tool works on, the most telling first.
 _SUBJECTS = (
     *("command", "filePath", "file_path", "path", "pattern", "query", "url"),

@@ -51,6 +51,7 @@ class FakeOpenCode:
     def __init__(self, *, beat_s=10.0):
         self.prompts: list[Prompt] = []
         self.calls: list[str] = []
+        self.folders: dict[str, str] = {}  # path -> the folder that its last call named
         self.aborts: list[str] = []
         self.replies: list[tuple[str, object]] = []
         self.sessions, self.messages, self.busy, self.todos = {}, {}, {}, {}
@@ -62,6 +63,8 @@ class FakeOpenCode:
         self.refusing_events = 0  # a status for whoever subscribes
         self.agents, self.commands, self.models = list(AGENTS), list(COMMANDS), dict(MODELS)
         self.subscribed = asyncio.Event()
+        self.config = {"model": "fake/one", "agent": {}, "provider": {}}
+        self.providers = None  # what /config/providers says instead of ``models``
         self.port = 0
         self.version = VERSION
         self.elsewhere = False  # whether it runs on another disk than the service

@@ -25,6 +25,7 @@ def application(fake):
             web.get("/file/content", calls.content),
             web.get("/agent", calls.agents),
             web.get("/command", calls.commands),
+            web.get("/skill", calls.skills),
             web.get("/session/status", calls.status),
             web.get("/session", calls.sessions),
             web.post("/session", calls.create),
@@ -77,9 +78,10 @@ class Gate:
 
     async def __call__(self, request, handler):
         fake = self.fake
+        fake.folders[request.path] = request.query.get("directory", "")
         fake.calls.append(f"{request.method} {request.path}")
         known = base64.b64encode(f"{fake.username}:{fake.password}".encode()).decode()
-        if request.headers.get("authorization") != f"Basic {known}":
+        if fake.password and request.headers.get("authorization") != f"Basic {known}":
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
         match fake.next_fault(request.path):
             case None:
@@ -142,7 +144,7 @@ class Calls:
         return answer(True)
 
     async def config(self, _):
-        return answer({"model": "fake/one", "agent": {}, "provider": {}})
+        return answer(self.fake.config)
 
     async def content(self, request):
         file = Path(request.query["directory"]) / request.query["path"]
@@ -151,6 +153,8 @@ class Calls:
         return answer({"type": "text", "content": await asyncio.to_thread(file.read_text)})
 
     async def providers(self, _):
+        if self.fake.providers is not None:
+            return answer(self.fake.providers)
         models = self.fake.models
         providers = [
             {"id": name, "name": name, "options": {"apiKey": "key"}, "models": {m: {} for m in of}}
@@ -166,6 +170,9 @@ class Calls:
 
     async def agents(self, _):
         return answer(self.fake.agents)
+
+    async def skills(self, _request):
+        return answer([])
 
     async def commands(self, _):
         return answer(self.fake.commands)
