@@ -17,6 +17,7 @@ from bot.assembly import Assembly, Options, Service
 from bot.clock import Clock, now_ms
 from bot.errors import StartError
 from bot.leaving import REQUESTS_S, REST_S, Ended, Leaving, told_to_end
+from bot.seclusion import seclude
 from bot.upkeep import Upkeep
 from bot.watchdogs import Watchdogs
 from config.logs import set_up
@@ -42,6 +43,7 @@ Extra = Callable[[web.Application, Service], None]
 def serve(settings: Settings, file: Path | None = None, *, level: str = "info") -> None:
     """Run the service until it is told to end. Raises StartError, for what ended it as well."""
     arm(os.environ)
+    seclude()
     mask = set_up(secrets=settings.secrets(), level=level)
     uvloop.run(_serve(settings, file, mask.hide))
     log.info("service.stopped")

@@ -18,7 +18,9 @@ from bot.files import Files
 from bot.links import Links, load_key, make_once
 from bot.messages import Replies
 from bot.opencode.client import OpenCode
+from bot.opencode.environment import Folders
 from bot.opencode.feed import Feed
+from bot.opencode.hold import Gate
 from bot.opencode.ids import MessageIds
 from bot.opencode.server import ExternalServer, ManagedServer, Server
 from bot.opencode.workspace import Workspaces
@@ -29,7 +31,9 @@ from bot.snapshot import Limits
 from bot.turns.parts import Parts
 from bot.turns.wiring import build_turns
 from commands import COMMANDS
+from config.data_files import LINK_KEY_FILE, SERVICE_FILE, TOKEN_FILE
 from config.settings import Settings
+from config.sources import secrets_beside
 from handlers import wecom
 from handlers.dispatch import Dispatch
 from handlers.health import PlatformState
@@ -42,9 +46,6 @@ from store.records import Delivery
 from store.sqlite import BACKUPS
 
 PRIVATE = 0o700
-TOKEN_FILE = "admin.token"  # noqa: S105 - the name of a file
-LINK_KEY_FILE = "link.key"
-SERVICE_FILE = "service.id"
 PROBE_FOLDER = ".probe"  # where an external server shows that it sees our disk
 OWN_VARIABLES = ("BOT_", "WECOM_", "OPENCODE_")
 SHORTEST_SECRET = 16
@@ -189,7 +190,13 @@ class Assembly:
         password = opencode.password.get_secret_value() if opencode.password else ""
         shared = self._settings.workspaces.root / PROBE_FOLDER
         return ExternalServer(
-            opencode.url, opencode.username, password, self._background, clock, shared=shared
+            opencode.url,
+            opencode.username,
+            password,
+            self._background,
+            clock,
+            shared=shared,
+            gate=Gate(Folders.under(self._settings.server.data_dir).hold),
         )
 
     def _protected(self) -> list[Path]:
@@ -200,8 +207,9 @@ class Assembly:
             if name.endswith("_FILE") and name.startswith(OWN_VARIABLES) and value
         ]
         database = Path(self._settings.store.url.removeprefix(SQLITE))
-        file = [self._options.file] if self._options.file else []
-        return [self._settings.server.data_dir, database, *file, *named]
+        file = self._options.file
+        beside = [one for one in (file, secrets_beside(file)) if one is not None]
+        return [self._settings.server.data_dir, database, *beside, *named]
 
     def _feed(self, server: Server) -> Feed | None:
         if self._settings.opencode.follow == "poll":
@@ -265,6 +273,7 @@ class Assembly:
             server=server,
             feed=parts.feed,
             clock=clock,
+            file=self._options.file,
         )
 
     async def _let_go(self) -> None:

@@ -8,6 +8,7 @@ Error
 │   ├── OpenCodeUnavailable  no answer, or none that we can read: it may have acted all the same
 │   └── WeComError           WeCom refused a call
 ├── BadEnvelope          a callback that is not WeCom's, or not whole
+├── UpgradeError         an upgrade of OpenCode cannot go on; its text says why and what to do
 ├── BackupError          a backup cannot be made or restored; its text says why and what to do
 └── StartError           the service cannot start; its text says why and what to do
 
@@ -34,6 +35,7 @@ __all__ = [
     "StoreError",
     "StoreFull",
     "TurnLost",
+    "UpgradeError",
     "UserError",
     "WeComError",
     "facts_of",
@@ -109,6 +111,10 @@ class BadEnvelope(Error):
 
 class BackupError(Error):
     """A backup cannot be made or restored. The message is a sentence for the operator."""
+
+
+class UpgradeError(Error):
+    """OpenCode cannot be upgraded or rolled back. The message is a sentence for the operator."""
 
 
 class StartError(Error):

@@ -28,6 +28,7 @@ ADDRESS_MS = 50 * 60_000  # so long a message's address is good for an answer, a
 LAG_TICK_S = 0.25  # between two looks at the event loop
 LAG_WINDOW_S = 60.0
 LAG_MAX_S = 1.0  # WeCom waits 5 s for an answer
+HOLD_MS = 30 * 60_000  # an upgrade may keep new turns back so long
 MEMORY_BYTES = 4 * 1024**3  # of OpenCode with all that it started
 
 # What a look may meet: a system that tells nothing, or not what we can read, or a peer.
@@ -126,6 +127,7 @@ class Watchdogs:
             "outbox": self._outbox,
             "loop": self._loop,
             "opencode": self._opencode,
+            "hold": self._hold,
         }
         now = services.clock()
         self.all = {name: Watchdog(name, look, now) for name, look in looks.items()}
@@ -231,6 +233,15 @@ class Watchdogs:
         used = None if pid is None else await asyncio.to_thread(process.resident, pid)
         held = used or 0
         return Sight(held < MEMORY_BYTES, {"memory_bytes": used, "known": used is not None}, held)
+
+    async def _hold(self) -> Sight:
+        """Find a hold whose command is over, or that lasts: nobody's message is answered meanwhile."""
+        hold, now = self._services.server.gate.hold, self._services.clock()
+        if hold is None:
+            return Sight(well=True, facts={"state": None, "age_s": None, "owned": None}, measure=0)
+        age_ms = max(0, now - hold.since)
+        facts = {"state": hold.state, "age_s": age_ms // 1000, "owned": hold.owned}
+        return Sight(hold.owned and age_ms < HOLD_MS, facts, age_ms / 1000)
 
 
 def _age_s(at: int | None, now: int) -> int | None:

@@ -13,13 +13,15 @@ import orjson
 import prometheus_client
 from aiohttp import web
 
-from bot.errors import PeerError, StoreError, UserError
+from bot.choices import NOBODY, in_force, quiet_directory
+from bot.errors import StoreError
 from bot.metrics import Counts, Metrics
+from bot.opencode.hold import told
 from bot.services import Services
 from bot.watchdogs import Watchdogs
 from config.version import VERSION
 from handlers.guard import Guard, unauthorized
-from store.records import ChatRecord, DeliveryState
+from store.records import DeliveryState
 
 FORWARDED = (
     *("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP"),
@@ -28,7 +30,6 @@ FORWARDED = (
 STORE_S = 3.0  # for the store to show that it can keep something
 OTHERS = 0o077
 DISK_LOW_BYTES = 500 * 1024 * 1024
-NOBODY = ChatRecord("", "", "direct", "", "", 0, "", "", "", "", "", 0, 0)
 DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
 LISTED = 50  # running turns in one answer
 CAUSES = 5  # of answers that have not arrived
@@ -88,6 +89,8 @@ class Health:
         parts |= {one.name: "ok" if one.on else "off" for one in self._platforms()}
         if server.warning:
             parts["opencode_version"] = server.warning
+        if (hold := server.gate.hold) is not None:
+            parts["hold"] = f"degraded: {hold.state}"
         if server.refused:
             parts["opencode"] = "degraded: refused"  # the sentence may hold paths: `truth` has it
         ready = not stored and not self._closing()
@@ -142,6 +145,10 @@ class Health:
             "restarts": server.restarts,
             "pid": server.pid,
             "follow": "poll" if feed is None else "events",
+            "refused": server.refused,
+            "capabilities": server.capabilities.facts(),
+            "lacks": list(server.capabilities.lacks),
+            "hold": self._hold(),
         }
         if feed is not None:
             facts["feed"] = {
@@ -152,28 +159,21 @@ class Health:
             }
         return facts | await self._in_force()
 
+    def _hold(self) -> dict[str, object] | None:
+        """Say what an upgrade holds back, for how long by now, and whether its command still runs."""
+        hold = self._services.server.gate.hold
+        if hold is None:
+            return None
+        age_s = (self._services.clock() - hold.since) // 1000
+        facts = {"state": hold.state, "why": hold.why, "since": hold.since, "age_s": age_s}
+        return facts | {"owner": hold.owner.pid, "owned": hold.owned}
+
     async def _in_force(self) -> dict[str, object]:
         """Agents, models, and which of them a chat without choices of its own gets, and why."""
         if self._services.server.state != "ready":
             return {}
-        choices, settings = self._services.choices, self._services.settings
-        project = next(iter(settings.projects.values()), None)
-        directory = project.path if project else settings.workspaces.root
-        try:
-            offer = await choices.offer(directory)
-            choice = await choices.resolve(NOBODY, directory)
-        except PeerError as exc:
-            return {"error": str(exc)}
-        except UserError as exc:
-            return {"error": exc.text.say("en", **exc.facts)}
-        return {
-            "agents": [agent.name for agent in offer.agents],
-            "models": list(offer.models),
-            "agent": choice.agent,
-            "agent_why": choice.agent_why.en,
-            "model": choice.model,
-            "model_why": choice.model_why.en,
-        }
+        directory = await asyncio.to_thread(quiet_directory, self._services.settings)
+        return await in_force(self._services.choices, NOBODY, directory)
 
     def _running(self) -> list[dict[str, object]]:
         now = self._services.clock()
@@ -185,6 +185,7 @@ class Health:
                 "age_s": (now - running.started_at) // 1000,
                 "last_event_s": (now - running.summary.last_event_at) // 1000,
                 "steps": running.summary.steps,
+                "prompted": running.prompted,
                 "note": running.note,
             }
             for running in self._services.turns.all_running()[:LISTED]
@@ -214,6 +215,8 @@ class Health:
         server = self._services.server
         warnings = self._services.settings.warnings()
         warnings += [one for one in (server.warning, server.refused) if one]
+        if (hold := server.gate.hold) is not None:
+            warnings.append(told(hold, self._services.clock()))
         if self._services.settings.server.data_dir.stat().st_mode & OTHERS:
             warnings.append("others can look into the data folder: chmod 700 it")
         if self._disk()["free"] < DISK_LOW_BYTES:

@@ -136,6 +136,8 @@ class Intake:
     def _receipt(self, arrival: Arrival, turn: TurnRecord, position: int) -> str:
         if self._services.turns.closing:
             return texts.RESTARTING.say(arrival.language, n=turn.n)
+        if self._services.server.gate.shut:
+            return texts.UPGRADING.say(arrival.language, n=turn.n)
         if position:
             title, since = self.what_runs(arrival.chat)
             queued = texts.QUEUED if self._may_force(arrival) else texts.QUEUED_BEHIND
@@ -160,7 +162,7 @@ class Intake:
     def busy_refusal(self, arrival: Arrival, waiting: int) -> str:
         """Say why a message for a busy chat is not taken in; empty when it may wait."""
         chat = self._services.settings.chat
-        if chat.busy == "reject":
+        if chat.busy == "reject" and not self._services.server.gate.shut:
             running, since = self.what_runs(arrival.chat)
             return texts.BUSY.say(arrival.language, running=running, age=since)
         if waiting >= chat.queue_limit:

@@ -133,7 +133,7 @@ class Verbs:
         new = new_turn(
             arrival,
             submit.text,
-            bubble=arrival.may_stay_open and (submit.forced or not busy),
+            bubble=arrival.may_stay_open and self._goes_on_at_once(submit, busy=busy),
             kind=submit.kind,
             forced=submit.forced,
             retry_of=first or None,
@@ -147,6 +147,10 @@ class Verbs:
         turns.wake(arrival.chat)
         position = 0 if submit.forced or not busy else waiting + 1
         return await self._intake.begun(arrival, turn, position=position)
+
+    def _goes_on_at_once(self, submit: Submit, *, busy: bool) -> bool:
+        """Tell whether a turn begins in the bubble of the command that asks for it."""
+        return not busy or (submit.forced and not self._services.server.gate.shut)
 
     async def _force(self, turn: TurnRecord) -> None:
         """Stop what runs, unless the lane has come to the forced turn by itself."""

@@ -8,7 +8,9 @@ import pytest
 from bot.errors import StartError
 from bot.opencode.environment import furnish
 from bot.opencode.user_config import UserConfig
+from tests.opencode_fixtures import environ_for, running_server
 from tests.opencode_launch import PATH, launch_in
+from tests.service_fixtures import free_port
 
 
 @pytest.fixture
@@ -108,3 +110,55 @@ def test_a_user_who_set_opencode_up_is_told_from_one_who_did_not(home):
     (home / ".config/opencode").mkdir(parents=True)
     (home / ".config/opencode/config.json").write_text("{}")
     assert UserConfig.of(environ).exists
+
+
+PLUGIN = """
+import { writeFileSync } from "node:fs"
+export const Marker = async () => { writeFileSync(process.env.HOME + "/loaded", "yes"); return {} }
+"""
+
+
+def package(home, folder, name):
+    place = home / ".cache/opencode/packages" / folder
+    inner = place / "node_modules" / name
+    inner.mkdir(parents=True)
+    facts = {"name": name, "version": "1.0.0", "type": "module", "main": "index.js"}
+    (inner / "package.json").write_bytes(orjson.dumps(facts))
+    (inner / "index.js").write_text(PLUGIN)
+    return inner
+
+
+def test_plugins_that_the_user_has_installed_are_copied_and_again_when_they_change(tmp_path, home):
+    environ = {"PATH": PATH, "HOME": str(home)}
+    package(home, "marker@latest", "marker")
+    inner = package(home, "@team/marker@2.0.0", "@team/marker")
+    folders, launch = launch_in(tmp_path, environ)
+    furnish(folders, environ, launch)
+    packages = folders.xdg("cache") / "opencode/packages"
+    assert (packages / "marker@latest/node_modules/marker/index.js").read_text() == PLUGIN
+    copy = packages / "@team/marker@2.0.0/node_modules/@team/marker/index.js"
+    copy.write_text("as the server left it")
+    furnish(folders, environ, launch)
+    assert copy.read_text() == "as the server left it"
+    os.utime(inner.parent.parent, ns=(1, 1))  # what an installation does
+    furnish(folders, environ, launch)
+    assert copy.read_text() == PLUGIN
+
+
+def test_a_plugin_that_cannot_be_read_is_named(tmp_path, home):
+    environ = {"PATH": PATH, "HOME": str(home)}
+    inner = package(home, "marker@latest", "marker")
+    (inner / "index.js").unlink()
+    os.mkfifo(inner / "index.js")
+    folders, launch = launch_in(tmp_path, environ)
+    with pytest.raises(StartError, match="marker@latest cannot be copied"):
+        furnish(folders, environ, launch)
+
+
+def test_a_plugin_that_the_user_has_installed_is_loaded_by_the_managed_server(tmp_path, home):
+    package(home, "marker@latest", "marker")
+    (home / ".config/opencode").mkdir(parents=True)
+    (home / ".config/opencode/opencode.json").write_text('{"plugin": ["marker"]}')
+    environ = environ_for(tmp_path, free_port()) | {"HOME": str(home)}
+    with running_server(tmp_path, environ=environ):
+        assert (tmp_path / "data/opencode/home/loaded").read_text() == "yes"

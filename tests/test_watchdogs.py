@@ -38,7 +38,9 @@ async def looked(dogs):
 async def test_a_service_that_is_well_trips_nothing(dogs):
     assert await looked(dogs) == []
     assert all(state["ok"] for state in dogs.report().values())
-    assert set(dogs.report()) == {"turns", "lanes", "bubbles", "outbox", "loop", "opencode"}
+    assert set(dogs.report()) == {
+        *("turns", "lanes", "bubbles", "outbox", "loop", "opencode", "hold"),
+    }
 
 
 async def test_prometheus_is_told_how_they_stand_and_what_they_measured(dogs):

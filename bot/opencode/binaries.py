@@ -26,18 +26,21 @@ class Programs:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What there is: an ``opencode`` on the PATH, and the one of this checkout."""
+    """What there is: an ``opencode`` on the PATH, the one of this checkout, and a chosen release."""
 
     installed: Path | None
     pinned: Path | None
     ripgrep: Path | None
+    chosen: Path | None = None
 
     def choose(self, home: Path) -> Programs:
-        """Take the one on the PATH if we were tested with its version, else the checkout's.
+        """Take the chosen one, else that on the PATH if we were tested with its version, else the checkout's.
 
         Blocks while it asks for a version. With no other choice one outside the range will do:
         the server's warning says so.
         """
+        if self.chosen is not None:
+            return Programs(self.chosen, self.ripgrep)
         installed, pinned = self.installed, self.pinned
         known = installed is not None and (pinned is None or proved(version_of(installed, home)))
         chosen = installed if known else pinned
@@ -45,13 +48,23 @@ class Candidates:
         return Programs(chosen, self.ripgrep)
 
 
-def look(environ: Mapping[str, str], runtime: Path = RUNTIME) -> Candidates:
-    """Look for the programs on the PATH and in the checkout; raises ``StartError`` with the mend."""
+def look(
+    environ: Mapping[str, str], runtime: Path = RUNTIME, chosen: Path | None = None
+) -> Candidates:
+    """Look for the programs on the PATH and in the checkout; raises ``StartError`` with the mend.
+
+    ``chosen``: the program of the release that an upgrade chose.
+    """
     path = environ.get("PATH", os.defpath)
     installed, pinned = _on(path, "opencode"), runtime / "node_modules/.bin/opencode"
     if _on(path, "git") is None:
         raise StartError("git is not on the PATH; install it, the workspaces are made with it.")
-    if installed is None and not pinned.exists():
+    if chosen is not None and not chosen.exists():
+        raise StartError(
+            f"the chosen release of OpenCode is not at {chosen}; install it there with "
+            "`python -m bot opencode upgrade`, or remove release.json beside the releases."
+        )
+    if installed is None and chosen is None and not pinned.exists():
         raise StartError(
             f"there is no OpenCode; run `make run` once, or install opencode-ai {OLDEST} to "
             f"{NEWEST} with npm so that `opencode` is on the PATH, or set opencode.url to a "
@@ -59,7 +72,7 @@ def look(environ: Mapping[str, str], runtime: Path = RUNTIME) -> Candidates:
         )
     packed = sorted((runtime / "node_modules/@vscode").glob("ripgrep-*/bin/rg"))
     ripgrep = _on(path, "rg") or next(iter(packed), None)
-    return Candidates(installed, pinned if pinned.exists() else None, ripgrep)
+    return Candidates(installed, pinned if pinned.exists() else None, ripgrep, chosen)
 
 
 def path_suffices(environ: Mapping[str, str]) -> bool:

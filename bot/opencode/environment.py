@@ -14,7 +14,13 @@ import orjson
 from bot.errors import StartError
 from bot.opencode.binaries import Programs
 from bot.opencode.probe import Address
-from bot.opencode.user_config import UserConfig, copy_credentials, copy_file, copy_folder
+from bot.opencode.user_config import (
+    UserConfig,
+    copy_credentials,
+    copy_file,
+    copy_folder,
+    copy_packages,
+)
 
 MARK = "OPENCODE_WECOM_MARK"
 PASSWORD = "OPENCODE_SERVER_PASSWORD"  # noqa: S105  # the name of the variable
@@ -101,6 +107,31 @@ class Folders:
         return self.root / "server.json"
 
     @property
+    def release(self) -> Path:
+        """Which release is chosen."""
+        return self.root / "release.json"
+
+    @property
+    def releases(self) -> Path:
+        """The releases that were installed by us."""
+        return self.root / "releases"
+
+    @property
+    def hold(self) -> Path:
+        """What an upgrade holds back."""
+        return self.root / "hold.json"
+
+    @property
+    def journal(self) -> Path:
+        """How far an upgrade is, or how the last one ended."""
+        return self.root / "upgrade.json"
+
+    @property
+    def canary(self) -> Path:
+        """The data folder of a server that is tried out."""
+        return self.root / "canary"
+
+    @property
     def extra(self) -> Path:
         """The copy of a configuration folder that the user named."""
         return self.root / "extra"
@@ -170,6 +201,7 @@ def furnish(folders: Folders, environ: Mapping[str, str], launch: Launch) -> Non
     copy_folder(user.global_folder, folders.xdg("config") / "opencode", user.home)
     copy_folder(user.home_folder, folders.home / ".opencode", user.home)
     copy_credentials(user.credentials, folders.xdg("data") / "opencode")
+    copy_packages(user.packages, folders.xdg("cache") / "opencode/packages")
     if user.extra_file is not None:
         copy_file(user.extra_file, folders.extra_file(user.extra_file), user.home)
     if user.extra_folder is not None:

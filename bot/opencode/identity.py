@@ -158,7 +158,7 @@ def lock(file: Path) -> int:
         os.close(descriptor)
         raise StartError(
             f"another service works on {file.parent.parent}; end it, or give this one another "
-            "server.data_dir."
+            "server.data_dir. If that is `opencode upgrade` or `rollback`, wait for its end."
         ) from exc
     return descriptor
 

@@ -9,12 +9,14 @@ import structlog
 
 from bot.background import Background
 from bot.clock import Clock
+from bot.opencode.capabilities import Capabilities
+from bot.opencode.hold import Gate
 from bot.opencode.probe import Address, warning_about
 from bot.opencode.server_trust import Trust
 
 log = structlog.get_logger()
 
-State = Literal["starting", "ready", "down"]
+State = Literal["starting", "ready", "down", "held"]
 
 STOP_S = 3.0  # for the end of a server of ours, and of all that it started
 
@@ -23,14 +25,18 @@ class Server(ABC):
     """Where the client connects.
 
     ``warning``: its version is one that we have not been tested with; ``refused``: a sentence
-    that says why it cannot be used as it is, and the mend; ``since``: when ``state`` changed.
+    that says why it cannot be used as it is, and the mend; ``capabilities``: what this release
+    can do, once it was asked; ``since``: when ``state`` changed;
+    ``gate``: what an upgrade holds back.
     """
 
     managed: bool
 
-    def __init__(self, background: Background, clock: Clock) -> None:
+    def __init__(self, background: Background, clock: Clock, gate: Gate) -> None:
+        self.gate = gate
         self.state: State = "starting"
         self.version = ""
+        self.capabilities = Capabilities()
         self.warning: str | None = None
         self.refused: str | None = None
         self.restarts = 0
@@ -99,6 +105,8 @@ class Server(ABC):
             log.info("opencode.ready", version=version, managed=self.managed, pid=self.pid)
             if self.warning:
                 log.warning("opencode.unproved", version=version)
+            if lacking := self.capabilities.lacking:
+                log.info("opencode.lacking", version=version, lacking=list(lacking))
         self.state = "ready"
         self._is_ready.set()
 
@@ -108,6 +116,14 @@ class Server(ABC):
         if self.state != "down":
             self.since = self._clock()
         self.state, self.refused = "down", refused
+        self._is_ready.clear()
+
+    def _hold_back(self) -> None:
+        """Take note that the server is down because somebody wants it to be."""
+        if self.state != "held":
+            self.since = self._clock()
+            log.info("opencode.held")
+        self.state, self.refused = "held", None
         self._is_ready.clear()
 
     async def _pause(self, limit_s: float) -> None:

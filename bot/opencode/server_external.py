@@ -10,6 +10,7 @@ import structlog
 from bot.background import Background
 from bot.clock import Clock, now_ms
 from bot.errors import OpenCodeError, OpenCodeUnavailable, facts_of
+from bot.opencode.hold import Gate
 from bot.opencode.probe import Address, Probe, refusal_of
 from bot.opencode.server_base import STOP_S, Server
 
@@ -37,8 +38,9 @@ class ExternalServer(Server):
         clock: Clock = now_ms,
         *,
         shared: Path | None = None,
+        gate: Gate | None = None,
     ) -> None:
-        super().__init__(background, clock)
+        super().__init__(background, clock, gate or Gate())
         self._address = Address(url, username, password)
         self._shared = shared
         self._known = ""
@@ -56,6 +58,7 @@ class ExternalServer(Server):
 
     async def start(self) -> None:
         """Begin to look for it, again and again."""
+        self.gate.read()
         self._background.start(self._run(), name="opencode.watch")
 
     async def stop(self, limit_s: float = STOP_S) -> None:  # noqa: ARG002 - it takes no time
@@ -112,6 +115,7 @@ class ExternalServer(Server):
 
     async def _examine(self, probe: Probe, version: str) -> str | None:
         refused = refusal_of(version, await probe.lacks(self._shared))
+        self.capabilities = await probe.capabilities(version, self._shared)
         if refused or self._shared is None or await probe.shares_disk(self._shared):
             return refused
         return (

@@ -12,6 +12,7 @@ import orjson
 
 from bot.errors import OpenCodeError, OpenCodeUnavailable, SessionGone
 from bot.opencode.fields import as_json, child, decoded, text
+from bot.opencode.words import unquoted
 
 CONNECT_LIMIT_S = 5.0
 FIRST_LOOK_S = 5.0  # then what only reads is asked for once more, with all the patience there is
@@ -148,7 +149,7 @@ def _refusal(response: httpx.Response, path: str) -> OpenCodeError:
     except ValueError:
         json = {}
     name = text(json, "name") or text(json, "_tag")
-    message = text(child(json, "data"), "message") or text(json, "message")
+    message = unquoted(text(child(json, "data"), "message") or text(json, "message"))
     gone = response.status_code == HTTPStatus.NOT_FOUND and name == "NotFoundError"
     refusal = SessionGone if gone and path.startswith("/session/") else OpenCodeError
     return refusal(response.status_code, path, name=name, message=message)

@@ -33,6 +33,7 @@ class UserConfig:
     global_folder: Path
     home_folder: Path
     credentials: Path
+    packages: Path
     extra_file: Path | None
     extra_folder: Path | None
     catalogue: Path | None
@@ -47,6 +48,7 @@ class UserConfig:
             global_folder=Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "opencode",
             home_folder=home / ".opencode",
             credentials=Path(environ.get("XDG_DATA_HOME") or home / ".local/share") / "opencode",
+            packages=Path(environ.get("XDG_CACHE_HOME") or home / ".cache") / "opencode/packages",
             extra_file=_path(environ.get("OPENCODE_CONFIG")),
             extra_folder=_path(environ.get("OPENCODE_CONFIG_DIR")),
             catalogue=_path(environ.get("OPENCODE_MODELS_PATH")),
@@ -111,6 +113,11 @@ def copy_file(source: Path, target: Path, home: Path) -> None:
     _settle(target, home)
 
 
+def settled(text: str, home: Path) -> str:
+    """Return a configuration in which ``{file:~/x}`` means the user's home, as in a copy."""
+    return text.replace("{file:~/", f"{{file:{home}/")
+
+
 def copy_credentials(source: Path, target: Path) -> None:
     """Bring the user's log-ins over when they are new.
 
@@ -124,14 +131,32 @@ def copy_credentials(source: Path, target: Path) -> None:
             write_private(seen, version.encode())
 
 
+def copy_packages(source: Path, target: Path) -> None:
+    """Bring the user's plugins over, npm packages in folders ``NAME@VERSION``, when they are new.
+
+    OpenCode would fetch what it does not find there, and without a network wait for a minute.
+    """
+    scoped = source.glob("@*/*@*")
+    for theirs in [*(one for one in source.glob("?*@*") if not one.name.startswith("@")), *scoped]:
+        ours = target / theirs.relative_to(source)
+        if _changed_at(theirs) == _changed_at(ours):
+            continue
+        try:
+            shutil.rmtree(ours, ignore_errors=True)
+            shutil.copytree(theirs, ours, symlinks=True)
+        except (OSError, shutil.Error) as exc:
+            raise StartError(
+                f"The plugin in {theirs} cannot be copied ({exc}); mend its permissions."
+            ) from exc
+
+
 def _path(value: str | None) -> Path | None:
     return Path(value).absolute() if value else None
 
 
 def _settle(file: Path, home: Path) -> None:
     """Let ``{file:~/x}`` mean the user's home: the server's own is another."""
-    text = file.read_text()
-    file.write_text(text.replace("{file:~/", f"{{file:{home}/"))
+    file.write_text(settled(file.read_text(), home))
     file.chmod(0o600)
 
 
@@ -149,6 +174,13 @@ def _seal_packages(source: Path, target: Path) -> None:
         names |= set(listed) if isinstance(listed, dict) else set()
     lock = {"packages": {"": {"dependencies": dict.fromkeys(sorted(names), "*")}}}
     (target / "package-lock.json").write_bytes(orjson.dumps(lock))
+
+
+def _changed_at(package: Path) -> int:
+    """Return when a package was installed, which a copy keeps; 0 when it is not there."""
+    with contextlib.suppress(OSError):
+        return (package / "node_modules").stat().st_mtime_ns
+    return 0
 
 
 def _version_of(file: Path) -> str:

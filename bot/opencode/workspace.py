@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,7 +76,9 @@ def _make(folder: Path) -> None:
         if folder.is_symlink():
             raise OSError("a symbolic link stands in its place")  # noqa: TRY301  # same mend
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder.chmod(0o700)
+        # An OpenCode of another user writes here as one of the group that the root is given to.
+        shared = folder.parent.stat().st_mode & stat.S_IWGRP
+        folder.chmod(0o770 if shared else 0o700)
         git = shutil.which("git") or "git"
         subprocess.run(  # noqa: S603  # fixed arguments and a folder of ours
             [git, "init", "--quiet", "--template=", str(folder)],

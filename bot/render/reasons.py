@@ -25,12 +25,26 @@ _BY_NAME = {
 }
 _BY_STATUS = {401: "auth", 402: "quota", 403: "auth", 408: "timeout", 429: "rate", 504: "timeout"}
 FIRST_SERVER_STATUS = 500
+# What providers repeat of a key that they refuse: by how keys begin, what stands in front, or length.
+_KEYS = re.compile(
+    r"\b(?:sk|pk|rk|gsk|xai|hf|nvapi|gh[opsu]|github_pat|glpat|AIza|AKIA|ya29|eyJ)[-_.]?[\w.*-]{8,}"
+    r"|(?P<lead>(?i:key|token|secret|password)[^\w\n]{1,3}"
+    r"(?:(?i:provided|given|used|is|was)[^\w\n]{1,3})?)(?=[^\s\"',;<>]{0,99}\d)[^\s\"',;<>]{8,}"
+    r"|\b(?=[\w-]{0,99}\d)[\w-]{32,}"
+)
+HIDDEN = r"\g<lead>***"
+KEPT_CHARS = 4000
 
 
 def reason(error: ServerError | None, language: Language) -> str:
     """Return why a turn failed. OpenCode's own words may hold internals and are never shown."""
     status = (error.status if error else None) or 0
     return REASONS[kind(error)].say(language, status=status)
+
+
+def kept(error: ServerError | None) -> str:
+    """Return OpenCode's own words for administrators to read, without keys that stand in them."""
+    return _KEYS.sub(HIDDEN, error.message[:KEPT_CHARS]) if error else ""
 
 
 def kind(error: ServerError | None) -> str:

@@ -19,6 +19,10 @@ RESTARTING = Text(
     zh="📥 已排队 #{n}：服务正在重启，恢复后自动执行。",
     en="📥 Queued as #{n}: the service is restarting and runs it as soon as it is back.",
 )
+UPGRADING = Text(
+    zh="📥 OpenCode 正在升级；你的消息已保存为 #{n}，升级完成后自动执行。",
+    en="📥 OpenCode is being upgraded; your message is kept as #{n} and runs as soon as that is done.",
+)
 BUSY = Text(
     zh="⏳ 正在跑：{running} {age}，这条消息没有执行。请稍后重发，或 /force 文字 立即执行，/stop 停止。E-BUSY",
     en="⏳ Running: {running} {age}. This message was not run. Send it again later, /force text to run it now, or /stop. E-BUSY",
@@ -133,6 +137,10 @@ ENDS = {
     "restart": Text(
         zh="🔄 被服务重启打断。/retry {n} 重新执行",
         en="🔄 Interrupted by a restart of the service. /retry {n} runs it again",
+    ),
+    "upgrade": Text(
+        zh="🔄 OpenCode 升级，任务被打断；已有内容保留。/retry {n} 重新执行",
+        en="🔄 Interrupted by an upgrade of OpenCode; what there was is kept. /retry {n} runs it again",
     ),
     "recycle": Text(
         zh="🔄 {by} 重启了 OpenCode，任务被打断；已有内容保留。/retry {n} 重新执行",

@@ -11,7 +11,7 @@ from bot.claims import claimed
 from bot.files import Looked
 from bot.messages import Answer
 from bot.opencode.model import ServerError
-from bot.render import ChangedFile, age, final
+from bot.render import ChangedFile, age, final, reasons
 from bot.render import Ending as Rendered
 from bot.texts import engine as texts
 from bot.turns.parts import Parts
@@ -111,7 +111,7 @@ class Ender:
             record,
             state=ending.state,
             outcome=ending.outcome,
-            reason=ending.over.error.message if ending.over.error else "",
+            reason=reasons.kept(ending.over.error),
             stopped_by=ending.by,
             answer=text,
             footer=answer.footer,

@@ -12,6 +12,7 @@ from bot.background import Background, restart_delays
 from bot.clock import Clock
 from bot.errors import StoreError, TurnLost
 from bot.messages import Answer, Replies, ReplyStream
+from bot.opencode.hold import Gate
 from bot.texts import engine as texts
 from bot.turns.run import Runner
 from bot.turns.running import Halt, Running, Stopped, Why
@@ -40,6 +41,7 @@ class Turns:
         outlets: dict[str, Replies],
         background: Background,
         clock: Clock,
+        gate: Gate,
         *,
         limit_ms: int,
     ) -> None:
@@ -48,6 +50,7 @@ class Turns:
         self._outlets = outlets
         self._background = background
         self._clock = clock
+        self._gate = gate
         self._limit_ms = limit_ms
         self._lanes: dict[str, bool] = {}  # chat -> something came since its lane last looked
         self._arriving: Counter[str] = Counter()
@@ -87,7 +90,7 @@ class Turns:
 
     def busy(self, chat: str) -> bool:
         """Tell whether a new turn of the chat would have to wait."""
-        return chat in self._lanes or self._arriving[chat] > 0
+        return self._gate.shut or chat in self._lanes or self._arriving[chat] > 0
 
     @contextlib.contextmanager
     def arriving(self, chat: str) -> Iterator[bool]:
@@ -147,15 +150,20 @@ class Turns:
             running.left = True
         return await self.stop(chat, by=by)
 
-    def interrupt(self, *, by: str) -> list[Running]:
+    def interrupt(self, *, by: str, why: Why = "recycle") -> list[Running]:
         """End every turn that OpenCode may have: it is about to be started anew.
 
         Those that it does not have yet wait for it, and run then.
         """
         prompted = self._prompted()
         for running in prompted:
-            self._halt(running, "recycle", by)
+            self._halt(running, why, by)
         return prompted
+
+    async def make_way(self) -> None:
+        """End every turn that OpenCode may have, and wait a little: an upgrade is about to end it."""
+        self.interrupt(by="", why="upgrade")
+        await self._wait_for(self._prompted, STOP_WAIT_S, asyncio.Event())
 
     def _halt(self, running: Running, why: Why, by: str) -> None:
         """Wish for a person that a turn ends."""
@@ -184,14 +192,19 @@ class Turns:
 
     async def recover(self) -> None:
         """Take up every unfinished turn of the store: running ones first, then the queues."""
-        unfinished = await self._store.turns.unfinished()
-        for chat in dict.fromkeys(turn.chat for turn in unfinished):
-            self.wake(chat)
+        unfinished = await self.wake_all()
         log.info(
             "turns.recovered",
             running=sum(turn.state == "running" for turn in unfinished),
             queued=sum(turn.state == "queued" for turn in unfinished),
         )
+
+    async def wake_all(self) -> list[TurnRecord]:
+        """Look at every chat that has an unfinished turn; return those turns."""
+        unfinished = await self._store.turns.unfinished()
+        for chat in dict.fromkeys(turn.chat for turn in unfinished):
+            self.wake(chat)
+        return unfinished
 
     async def flush(self) -> None:
         """Keep the text of running turns every half second: the server has it only at a part's end.
@@ -293,7 +306,7 @@ class Turns:
         await self._lane(chat, pauses)
 
     async def _drain(self, chat: str) -> None:
-        while not self._closing:
+        while not self._closing and not self._gate.shut:
             crashpoint("C05")
             turn = await self._store.turns.claim(chat, self._clock(), version=VERSION)
             if turn is None:

@@ -17,6 +17,7 @@ from bot.errors import (
     facts_of,
 )
 from bot.opencode.feed import Following
+from bot.render import reasons
 from bot.sessions import OpenedSession
 from bot.texts import engine as texts
 from bot.turns.calming import Calmer
@@ -138,14 +139,21 @@ class Runner:
 
     async def _ready(self, running: Running) -> bool:
         """Wait until OpenCode is there, and show that we do; False when a halt came first."""
-        while not await self._server.admit(READY_TICK_S):
+        while not await self._admitted(running):
             self._look_at_the_clock(running)
             if running.halt is not None:
                 return False
-            running.note = texts.OPENCODE_DOWN.say(running.language, n=running.record.n)
+            text = texts.UPGRADING if self._server.gate.shut else texts.OPENCODE_DOWN
+            running.note = text.say(running.language, n=running.record.n)
             self._progress.show(running)
         running.note = ""
         return True
+
+    async def _admitted(self, running: Running) -> bool:
+        """Tell whether the turn may go on; while there is a hold only what OpenCode has may."""
+        if running.prompted or await self._server.gate.wait_open(READY_TICK_S):
+            return await self._server.admit(READY_TICK_S)
+        return False
 
     async def _wait(self, running: Running, exc: PeerError) -> None:
         """Show that OpenCode is not there, and wait a little before it is tried again."""
@@ -205,6 +213,7 @@ class Runner:
             running.record,
             over.outcome,
             error=over.error.name if over.error else "",
+            reason=reasons.kind(over.error) if over.error else "",
             steps=len(over.messages),
             tokens=over.tokens,
         )

@@ -14,7 +14,8 @@ from bot.summary import Summary, begin
 from bot.texts import Language, Text
 from store.records import ChatRecord, TurnRecord
 
-Why = Literal["stop", "force", "timeout", "steps", "restart", "recycle"]
+Why = Literal["stop", "force", "timeout", "steps", "restart", "recycle", "upgrade"]
+SERVER_ENDS = frozenset({"recycle", "upgrade"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ class Running:
 
     def ask_to_end(self, halt: Halt) -> None:
         """Wish that the turn ends; the first wish counts, until the server itself is to end."""
-        if self.halt is not None and (halt.why != "recycle" or self.halt.why == "recycle"):
+        known = self.halt
+        if known and (halt.why not in SERVER_ENDS or known.why in SERVER_ENDS):
             return
         self.halt, self.stuck = halt, False
         self.halted.set()

@@ -22,4 +22,5 @@ def build_turns(
     calmer, follower = Calmer(parts, progress), Follower(parts, progress)
     runner = Runner(parts, calmer, prompter, follower, progress, Ender(parts))
     limit_ms = round(parts.settings.turn.timeout * 1000)
-    return Turns(parts.store, runner, outlets, background, parts.clock, limit_ms=limit_ms)
+    gate = parts.server.gate
+    return Turns(parts.store, runner, outlets, background, parts.clock, gate, limit_ms=limit_ms)

@@ -1,0 +1,1 @@
+"""``python -m bot opencode``: what runs, another release of it, and the way back."""

@@ -1,0 +1,1 @@
+"""Upgrades of OpenCode: each step by itself, and with a small server that is quickly started."""
