@@ -1,12 +1,14 @@
 """Which agent and which model a prompt runs with, and why these."""
 
+import contextlib
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from bot.clock import Clock
-from bot.errors import UserError
+from bot.errors import PeerError, UserError
 from bot.opencode.client import OpenCode
 from bot.opencode.model import Agent
 from bot.texts import Text
@@ -21,6 +23,9 @@ NEAR = 0.4  # of difflib's likeness
 DEFAULT_AGENT = "build"
 AGENT_KEY, AGENT_ENV = "opencode.agent", "OPENCODE_AGENT"
 MODEL_KEY, MODEL_ENV = "opencode.model", "OPENCODE_MODEL"
+NOBODY = ChatRecord("", "", "direct", "", "", 0, "", "", "", "", "", 0, 0)  # has chosen nothing
+OF_ITS_OWN = ("opencode.json", "opencode.jsonc", ".opencode")
+LOOKED_AT = 50  # folders of chats
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +169,44 @@ class Choices:
             origin = self._origins[MODEL_KEY]
             return model, filled(texts.OVERRIDDEN, why=why, origin=origin)
         return model, why
+
+
+async def in_force(choices: Choices, chat: ChatRecord, directory: Path) -> dict[str, object]:
+    """Return agents, models, and which of them ``chat`` gets and why, or the error, for administrators."""
+    try:
+        offer = await choices.offer(directory)
+        choice = await choices.resolve(chat, directory)
+    except PeerError as exc:
+        return {"error": str(exc)}
+    except UserError as exc:
+        return {"error": exc.text.say("en", **exc.facts)}
+    return {
+        "agents": [agent.name for agent in offer.agents],
+        "models": list(offer.models),
+        "agent": choice.agent,
+        "agent_why": choice.agent_why.en,
+        "model": choice.model,
+        "model_why": choice.model_why.en,
+    }
+
+
+def quiet_directory(settings: Settings) -> Path:
+    """Return a folder that shows what a new chat gets: the project, or a chat's without its own words.
+
+    The folder above the chats' is no repository: a server may look for configuration above it,
+    which does not count in any chat.
+    """
+    for project in settings.projects.values():
+        return project.path
+    root = settings.workspaces.root
+    folders = islice(_repositories(root), LOOKED_AT)
+    silent = (one for one in folders if not any((one / name).exists() for name in OF_ITS_OWN))
+    return next(silent, root)
+
+
+def _repositories(root: Path) -> Iterable[Path]:
+    with contextlib.suppress(OSError):
+        yield from (folder for folder in root.iterdir() if (folder / ".git").is_dir())
 
 
 def _model_of_server(offer: Offer, agent: Agent) -> tuple[str, Text]:

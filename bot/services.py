@@ -1,6 +1,7 @@
 """What a command may use."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from bot.access import Access
 from bot.asks import Asks
@@ -19,7 +20,10 @@ from store import Store
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts of the service, one of each. ``feed`` is None when turns are followed by polling."""
+    """The parts of the service, one of each. ``feed`` is None when turns are followed by polling.
+
+    ``file``: where the settings came from.
+    """
 
     settings: Settings
     store: Store
@@ -34,3 +38,4 @@ class Services:
     server: Server
     feed: Feed | None
     clock: Clock
+    file: Path | None = None

@@ -6,6 +6,7 @@ from commands.answer import answer
 from commands.deny import deny
 from commands.detail import detail
 from commands.diff import diff
+from commands.doctor import doctor
 from commands.drop import drop
 from commands.files import files
 from commands.force import force
@@ -34,6 +35,6 @@ VERBS = (
     *(agent, model, detail, lang),
     *(files, diff),
     *(pending, allow, deny, answer),
-    *(whoami, why, recycle),
+    *(whoami, why, doctor, recycle),
 )
 COMMANDS = Commands(help_about(VERBS), *VERBS)

@@ -34,6 +34,10 @@ class Mask:
             if len(secret) >= SHORTEST_SECRET:
                 self._secrets |= {secret, quote(secret, safe="")}
 
+    def clean(self, text: str) -> str:
+        """Return a text without secrets."""
+        return self._clean_text(text)
+
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         """Return the entry without secrets, and with nothing in it that JSON cannot say."""
         return {name: self._clean(value) for name, value in event.items()}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from bot.assembly import LINK_KEY_FILE, SERVICE_FILE
 from bot.errors import BackupError
+from config.data_files import LINK_KEY_FILE, SERVICE_FILE
 from config.settings import Settings
 from store import SQLITE
 from store.sqlite import BACKUPS, RESTORING

@@ -272,3 +272,11 @@ WHY = About(
         en="Every step of a task: when, by whom, what OpenCode said, how the answer left. No word of what was said. Administrators only.",
     ),
 )
+DOCTOR = About(
+    label=Text(zh="检查", en="what is wrong"),
+    usage=Text(zh="/doctor", en="/doctor"),
+    summary=Text(
+        zh="检查整个服务：配置、回调、会话、存储、链接、安全、运行环境；先列出问题和解决办法，不含任何密钥。限管理员。",
+        en="Looks at the whole service: settings, callback, sessions, store, links, security, the machine; what is wrong first, with its mend, and no secret. Administrators only.",
+    ),
+)

@@ -164,7 +164,7 @@ def test_every_chinese_alias_names_a_command(alias):
 def test_the_list_is_the_one_of_the_product():
     listed = (
         "help new stop force status queue drop retry result sessions switch rename"
-        " agent model detail lang files diff pending allow deny answer whoami why stop!"
+        " agent model detail lang files diff pending allow deny answer whoami why doctor stop!"
     )
     assert [one.name for one in COMMANDS] == listed.split()
 
@@ -192,7 +192,7 @@ def test_an_unknown_word_gets_the_nearest_one(typed, meant):
 
 def test_only_whoami_is_open_to_people_who_are_not_admitted():
     assert [one.name for one in COMMANDS if one.open_to(None)] == ["whoami"]
-    assert [one.name for one in COMMANDS if not one.open_to("member")] == ["why", "stop!"]
+    assert [one.name for one in COMMANDS if not one.open_to("member")] == ["why", "doctor", "stop!"]
 
 
 def failing(exc):

@@ -1,0 +1,57 @@
+"""Asking over HTTP: a client for a place, and what a clock's answer is worth."""
+
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from bot.clock import now_ms
+from bot.doctor.machine import local_port
+
+ANSWER_S = 5.0
+HEADERS = {"User-Agent": "opencode-wecom doctor"}
+UNTRUSTED = "certificate is not to be trusted"
+FAILURES = (httpx.HTTPError, httpx.InvalidURL)
+
+
+@contextlib.asynccontextmanager
+async def asking(url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Open a client for one place; what is on this machine is not asked by a proxy.
+
+    Raises ``httpx.ProxyError`` when the environment names a proxy that cannot be used.
+    """
+    by_proxy = local_port(url) is None
+    try:
+        client = httpx.AsyncClient(timeout=ANSWER_S, headers=HEADERS, trust_env=by_proxy)
+    except (ValueError, ImportError):  # their words hold the proxy's address, and its log-in
+        raise httpx.ProxyError("the environment names a proxy of a kind not known here") from None
+    async with client as http:
+        yield http
+
+
+@contextlib.asynccontextmanager
+async def asking_directly() -> AsyncIterator[httpx.AsyncClient]:
+    """Open a client that goes by no proxy, as the service goes to WeCom."""
+    async with httpx.AsyncClient(timeout=ANSWER_S, headers=HEADERS, trust_env=False) as http:
+        yield http
+
+
+def why(exc: Exception) -> str:
+    """Say in a few words why there was no answer; never with an address, which may hold a token."""
+    cause: BaseException = exc
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its {UNTRUSTED}: {cause.verify_message}"
+    words = str(cause) or type(cause).__name__
+    return words if len(words) <= 120 and "://" not in words else type(exc).__name__  # noqa: PLR2004 - one line
+
+
+def skew_s(answer: httpx.Response) -> float | None:
+    """Return by how much this machine's clock is ahead of the one that answered."""
+    with contextlib.suppress(ValueError):
+        told = parsedate_to_datetime(answer.headers.get("Date", ""))
+        return now_ms() / 1000 - told.timestamp()
+    return None
