@@ -2,7 +2,7 @@
 
 # ruff: noqa: ARG003 - pydantic-settings names the arguments of settings_customise_sources
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,7 +26,15 @@ from config.sections import (
     WorkspaceSettings,
 )
 from config.shapes import DATA_DIR, Secret, Word
-from config.sources import find_config, is_configured, overlay, read_environment, read_file
+from config.sources import (
+    find_config,
+    is_configured,
+    overlay,
+    read_environment,
+    read_file,
+    read_secrets,
+    secrets_beside,
+)
 
 __all__ = [
     "Problem",
@@ -37,6 +45,7 @@ __all__ = [
     "find_config",
     "is_configured",
     "load_settings",
+    "salvage_settings",
 ]
 
 
@@ -108,18 +117,12 @@ def catalogue() -> tuple[Entry, ...]:
 
 
 def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Build the settings from a TOML file, if there is one, and the environment above it.
+    """Build the settings from a TOML file, if there is one, the secrets beside it, the environment.
 
-    Raises ``SettingsError``, which holds every mistake of both.
+    Raises ``SettingsError``, which holds every mistake of all of them.
     """
     known = catalogue()
-    values, problems = read_file(path)
-    for name in values.keys() - Settings.model_fields.keys():
-        del values[name]
-        problems.append(unknown(name, known))
-    given, more = read_environment(environ, known)
-    overlay(values, given)
-    problems += [*more, *half_a_bot(values, known), *many_projects(values)]
+    values, given, problems = _gathered(path, environ, known)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as exc:
@@ -128,6 +131,55 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     if problems:
         raise SettingsError(problems)
     return _resolved(settings)
+
+
+def salvage_settings(
+    path: Path | None, environ: Mapping[str, str]
+) -> tuple[Settings, tuple[Problem, ...]]:
+    """Return the settings without what is wrong in them, and every mistake: for who looks at both."""
+    try:
+        return load_settings(path, environ), ()
+    except SettingsError as exc:
+        values, _, _ = _gathered(path, environ, catalogue())
+        return _resolved(_salvaged(values)), exc.problems
+
+
+def _gathered(
+    path: Path | None, environ: Mapping[str, str], known: Sequence[Entry]
+) -> tuple[dict[str, object], dict[str, str], list[Problem]]:
+    """Return all values, what variables and the file of secrets give, and what is no value."""
+    values, problems = read_file(path)
+    for name in values.keys() - Settings.model_fields.keys():
+        del values[name]
+        problems.append(unknown(name, known))
+    kept, more = read_secrets(secrets_beside(path), environ, known)
+    given, also = read_environment(environ, known)
+    given = kept | given
+    overlay(values, given)
+    problems += [*more, *also, *half_a_bot(values, known), *many_projects(values)]
+    return values, given, problems
+
+
+def _salvaged(values: dict[str, object]) -> Settings:
+    """Take out what is wrong; where that leaves a gap, the table around it."""
+    for depth in (None, 2):
+        try:
+            return Settings.model_validate(values)
+        except ValidationError as exc:
+            for detail in exc.errors(include_url=False, include_input=False):
+                _take_out(values, detail["loc"][:depth])
+    return Settings.model_validate(values)
+
+
+def _take_out(values: dict[str, object], where: Sequence[int | str]) -> None:
+    *tables, name = map(str, where)
+    for step in tables:
+        held = values.get(step)
+        if not isinstance(held, dict):  # an item of a list: all of that goes
+            name = step
+            break
+        values = held
+    values.pop(name, None)
 
 
 def _resolved(settings: Settings) -> Settings:

@@ -1,5 +1,7 @@
-"""Where settings come from: one TOML file, and the environment above it."""
+"""Where settings come from: one TOML file, a file of secrets beside it, and the environment above."""
 
+import contextlib
+import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +10,8 @@ from config.keys import Entry
 from config.problems import Problem, nearest
 
 DEFAULT_FILE = Path("config", "bot.toml")
+SECRETS_FILE = "opencode-wecom.env"
+OPENCODE_FILE = "opencode.env"  # beside it: of OpenCode's own unit
 FILE_VARIABLE = "BOT_CONFIG"
 PREFIXES = ("BOT_", "WECOM_")
 FROM_FILE = "_FILE"
@@ -38,6 +42,48 @@ def read_file(path: Path | None) -> tuple[dict[str, object], list[Problem]]:
         return {}, [_unreadable(path, f"is no TOML: {where}", "mend that line")]
     except OSError as exc:
         return {}, [_unreadable(path, f"cannot be read: {exc.strerror}", "name a file that exists")]
+
+
+def secrets_beside(path: Path | None) -> Path | None:
+    """Return the file of secrets that belongs to a settings file, if it is there.
+
+    Where we may not look, the settings file cannot be read either: that is said of it.
+    """
+    beside = path.with_name(SECRETS_FILE) if path is not None else None
+    with contextlib.suppress(OSError):
+        if beside is not None and beside.exists():
+            return beside
+    return None
+
+
+def read_secrets(
+    path: Path | None, environ: Mapping[str, str], known: Sequence[Entry]
+) -> tuple[dict[str, str], list[Problem]]:
+    """Return what a file of secrets gives to keys: lines ``VARIABLE=value``, as systemd reads them.
+
+    Other programs' variables may stand there as well, and are not looked at. Where systemd has
+    read the file it may be root's alone: what it holds is in the environment then.
+    """
+    if path is None:
+        return {}, []
+    keys = {entry.env: entry.key for entry in known if entry.secret}
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        if isinstance(exc, PermissionError) and any(environ.get(name) for name in keys):
+            return {}, []
+        why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
+        return {}, [_bad_secrets(path, f"cannot be read: {why}")]
+    given: dict[str, str] = {}
+    problems: list[Problem] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        name, value = _assignment(line)
+        ours = name in keys or name.startswith(PREFIXES)
+        if ours and (value is None or name not in keys):
+            problems.append(_bad_secrets(path, f"line {number} is no `VARIABLE=value` of a secret"))
+        elif value and name in keys:
+            given[keys[name]] = value
+    return given, problems
 
 
 def read_environment(
@@ -75,6 +121,19 @@ def overlay(values: dict[str, object], given: Mapping[str, str]) -> None:
             table[name] = value
 
 
+def _assignment(line: str) -> tuple[str, str | None]:
+    """Return the name and the value of a line, unquoted; a value of None cannot be read."""
+    if not line.strip() or line.lstrip().startswith(("#", ";")):
+        return "", ""
+    name, sign, quoted = line.strip().partition("=")
+    name = name.strip()
+    try:
+        words = shlex.split(quoted)
+    except ValueError:  # a quotation mark that is never closed
+        return name, None
+    return name, "".join(words) if sign and len(words) <= 1 else None
+
+
 def _value(entry: Entry, environ: Mapping[str, str]) -> str:
     value = environ.get(entry.env, "")
     named = environ.get(entry.env + FROM_FILE, "") if entry.secret else ""
@@ -96,6 +155,11 @@ def _stray(name: str, environ: Mapping[str, str], names: set[str]) -> bool:
 
 def _unreadable(path: Path, problem: str, mend: str) -> Problem:
     return Problem(str(path), FILE_VARIABLE, problem, "a TOML file", mend)
+
+
+def _bad_secrets(path: Path, problem: str) -> Problem:
+    shape = "a file with one `VARIABLE=value` a line"
+    return Problem(str(path), "", problem, shape, "mend that, or run `python -m bot setup` again")
 
 
 def _unusable(entry: Entry, problem: str) -> Problem:

@@ -116,6 +116,7 @@ class Callback:
             )
         except BadEnvelope as exc:
             return self._refuse(REFUSED, str(exc))
+        self.counts["verified"] += 1
         log.info("callback.verified")
         return web.Response(body=plaintext, content_type="text/plain")
 

@@ -1,0 +1,1 @@
+"""``python -m bot setup``: asks for what a configuration needs, checks it, writes it."""
