@@ -8,15 +8,20 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 LAB_READY := $(VENV)/.lab-ready
 OPENCODE_READY := .runtime/.ready
+# An older release, from which the short rehearsal of an upgrade begins.
+OLDER := .runtime/releases/1.14.41
 
-.PHONY: run install test check bench drill record fuzz soak clean lock opencode
+.PHONY: run install test coverage check bench drill contract rehearse record fuzz soak clean lock opencode
 
 run: $(RUN_READY) $(OPENCODE_READY)  ## start the service, or the sandbox when nothing is configured
 	$(BIN)/python -m bot $(if $(MODEL),--model $(MODEL))
 
 install: $(RUN_READY) $(OPENCODE_READY)  ## everything that a run needs, without starting it
 
-test: $(DEV_READY) $(OPENCODE_READY)  ## the whole test suite, real OpenCode included
+test: $(DEV_READY) $(OPENCODE_READY) $(OLDER)  ## the whole test suite, real OpenCode included
+	$(BIN)/python -m pytest -n $(PARALLEL) $(TESTS)
+
+coverage: $(DEV_READY) $(OPENCODE_READY) $(OLDER)  ## the same, and what it leaves unreached; takes twice as long
 	$(BIN)/python -m pytest -n $(PARALLEL) --cov --cov-report=term:skip-covered $(TESTS)
 
 check: $(DEV_READY)  ## format, lint, types, import contracts
@@ -30,6 +35,12 @@ bench: $(DEV_READY) $(OPENCODE_READY)  ## the benchmarks, side by side in one ru
 
 drill: $(DEV_READY) $(OPENCODE_READY)  ## kill the service at every point, cut its power, judge what peers saw
 	$(BIN)/python -m tests.drill $(ARGS)
+
+contract: $(RUN_READY)  ## converse with each supported OpenCode, from npm; keep the table of what held
+	$(BIN)/python -m bot.contract $(VERSIONS)
+
+rehearse: $(DEV_READY) $(OPENCODE_READY)  ## upgrades and rollbacks of real releases, with chats at work; print the table
+	$(BIN)/python -m tests.rehearse $(ARGS)
 
 record: $(DEV_READY) $(OPENCODE_READY)  ## record the real OpenCode anew for the tests that read it
 	$(BIN)/python -m tests.record
@@ -72,6 +83,11 @@ opencode:  ## install the pinned OpenCode and ripgrep under .runtime/
 	@command -v npm >/dev/null || { echo "npm is needed to install OpenCode; install it, or put an opencode that is supported on the PATH." >&2; exit 1; }
 	cp config/opencode/package.json config/opencode/package-lock.json .runtime/
 	npm install --prefix .runtime --omit=dev --no-save --no-audit --no-fund --loglevel=error
+
+# Without npm or its registry the tests say what they skip; a landing skips nothing.
+$(OLDER): | $(DEV_READY)
+	@echo "Installing OpenCode $(notdir $@), once, for the rehearsal of an upgrade …"
+	@$(BIN)/python -m tests.rehearse --install $(notdir $@) || echo "OpenCode $(notdir $@) is not installed: the rehearsal will be skipped." >&2
 
 # The pinned OpenCode and ripgrep, only where the PATH has none that we are proved with.
 $(OPENCODE_READY): config/opencode/package-lock.json | $(RUN_READY)

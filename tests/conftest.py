@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.wecom_fixtures",
     "tests.service_fixtures",
     "tests.fault_fixtures",
+    "tests.reliability.processes",
     "tests.viewer_fixtures",
     "tests.secrecy",
 ]

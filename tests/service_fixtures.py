@@ -4,6 +4,7 @@ import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
+import aiohttp
 import pytest
 
 from bot.app import Service, opened
@@ -114,3 +115,10 @@ async def bot(make_bot, opencode):
     bot = await make_bot(opencode)
     await bot.ready()
     return bot
+
+
+@pytest.fixture
+async def http():
+    """Whoever asks the service over HTTP: a browser, a program, an administrator."""
+    async with aiohttp.ClientSession() as session:
+        yield session

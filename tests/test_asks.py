@@ -12,14 +12,7 @@ from bot.opencode.model import PermissionRequest
 from bot.texts import asks as texts
 from store import open_store
 from tests.asking import CHAT, Desk, refused, until
-from tests.fakes.opencode import FakeOpenCode
 from tests.fakes.opencode_turns import ask, question, say, subagent, tool
-
-
-@pytest.fixture
-async def fake():
-    async with FakeOpenCode() as server:
-        yield server
 
 
 @pytest.fixture

@@ -3,9 +3,11 @@
 import re
 
 import aiohttp
+import orjson
 import pytest
 
 from bot.sandbox.script import empty, finish, hang, hold, http_error, say, think, tool
+from store.edges import history
 
 pytestmark = pytest.mark.opencode
 
@@ -72,6 +74,9 @@ async def test_a_provider_error_ends_the_turn_with_its_reason(bot, opencode):
     text = await (await bot.wecom.say("zhangsan", "broken key")).done()
     assert "❌" in text
     assert (await bot.store.turns.get(1)).state == "failed"
+    edges = await history(bot.store.database, 1)
+    told = next(orjson.loads(one.facts) for one in edges if one.edge == "answered")
+    assert (told["error"], told["reason"]) == ("APIError", "auth")
 
 
 async def test_a_repeated_message_id_is_one_turn_and_one_stream(bot, opencode):

@@ -13,18 +13,11 @@ from handlers.intake import Arrival, Intake
 from handlers.verbs import Verbs
 from store.records import NewChat, NewDelivery, NewInbound, NewTurn
 from tests.fakes.edge import until
-from tests.fakes.opencode import FakeOpenCode
 from tests.fakes.opencode_turns import hang, say
 from tests.store.samples import on_its_way
 
 CHAT = "wecom:direct:zhangsan"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
-
-
-@pytest.fixture
-async def fake():
-    async with FakeOpenCode() as server:
-        yield server
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import importlib
 import re
 import shlex
 import tomllib
-from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
@@ -13,6 +12,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.__main__ import _parser
+from bot.doctor.checks import GROUPS
 from bot.metrics import Metrics
 from bot.sandbox.standin import StandIn
 from bot.sandbox.view import Cast
@@ -29,51 +29,48 @@ from handlers.wecom.callback import Callback
 from store.copying import RESTORED
 from store.edges import Edge
 from store.records import DeliveryState, InboundRecord, TurnState
-from tests.source_facts import LEVELS, calls_of, log_events, loggers
+from tests.pages import (
+    HEADING,
+    LINK,
+    REFERENCE,
+    ROOT,
+    SPAN,
+    anchors_of,
+    blocks_of,
+    prose_of,
+    rows_of,
+    text_of,
+    words_of,
+)
+from tests.source_facts import LEVELS, calls_of, log_events, loggers, missing_proofs
 
-ROOT = Path(__file__).parent.parent
-REFERENCE = ROOT / "docs" / "reference"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SPAN = re.compile(r"`([^`\n]+)`")
-LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
-HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 PLACEHOLDER = re.compile(r"\{(\w+):(?:[^{}]|\{[^{}]*\})+\}")
 # OpenCode's own variables, which the managed server's configuration is found by.
-OPENCODES = {"OPENCODE_CONFIG", "OPENCODE_CONFIG_CONTENT", "OPENCODE_CONFIG_DIR"}
+OPENCODES = {
+    f"OPENCODE_{name}" for name in ("CONFIG", "CONFIG_CONTENT", "CONFIG_DIR", "PERMISSION")
+}
 VARIABLE = re.compile(r"\b(?:BOT|WECOM|OPENCODE)_[A-Z][A-Z_]+\b")
-CODE = re.compile(r"\bE-[A-Z]+(?:-[A-Z]+)*\b")
+# At the beginning of a command; among names of packages it is one of them.
+MAKE = re.compile(r"(?:^[ \t]*|`|[;&] |[A-Z]+=\S+ )make ([a-z]+)", re.MULTILINE)
 REST = "/sandbox/{rest}"  # answers whatever else is asked for there with 404
 OURS = ("bot", "handlers", "commands", "store", "config", "tests", "docs")
 MADE_BY_HAND = {"config/bot.toml"}
-ENDINGS = {"db", "json", "key", "lock", "log", "md", "toml", "token"}  # of files, not of settings
+ENDINGS = {
+    "db",
+    "json",
+    "jsonc",
+    "key",
+    "lock",
+    "log",
+    "md",
+    "toml",
+    "token",
+}  # of files, not of settings
 # Words with a slash in front that are neither commands of ours nor routes.
 OTHERS = {"config", "init", "proc"}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-
-
-def text_of(page):
-    return page.read_text(encoding="utf-8")
-
-
-def prose_of(page):
-    return BLOCK.sub("", text_of(page))
-
-
-def blocks_of(page, *languages):
-    return [code for language, code in BLOCK.findall(text_of(page)) if language in languages]
-
-
-def rows_of(page, columns):
-    """Return the cells of each table row that begins with a code span and has so many columns."""
-    lines = [line for line in text_of(page).splitlines() if line.startswith("| `")]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return [row for row in rows if len(row) == columns]
-
-
-def words_of(cell):
-    return {word.strip(" `") for word in cell.split(",")} - {""}
 
 
 # Log events.
@@ -144,25 +141,7 @@ def test_no_route_is_defined_where_the_page_does_not_look():
     }
 
 
-# Error codes, edges, outcomes and states.
-
-
-def codes_of(folder):
-    texts = "\n".join(text_of(path) for path in sorted((ROOT / folder).rglob("*.py")))
-    return set(CODE.findall(texts))
-
-
-def test_every_error_code_is_explained_once_and_completely():
-    rows = rows_of(REFERENCE / "errors.md", 4)
-    assert sorted(row[0].strip("`") for row in rows) == sorted(codes_of("bot/texts"))
-    assert [row[0] for row in rows if not all(row)] == []
-
-
-def test_error_codes_are_given_out_by_the_texts_alone():
-    assert [codes_of(folder) for folder in ("commands", "handlers", "store", "config")] == [
-        set()
-    ] * 4
-    assert codes_of("bot") == codes_of("bot/texts")
+# Edges, outcomes and states.
 
 
 def named_in(title):
@@ -208,11 +187,6 @@ def test_every_metric_is_described_with_its_type_and_label():
 # Links and names.
 
 
-def anchors_of(page):
-    headings = (heading.lower() for heading in HEADING.findall(prose_of(page)))
-    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
-
-
 @every_page
 def test_relative_links_lead_somewhere(page):
     for target in LINK.findall(prose_of(page)):
@@ -251,10 +225,11 @@ def test_variables_that_are_named_are_those_of_the_settings(page):
 @every_page
 def test_settings_that_are_named_exist(page):
     keys = {entry.key for entry in catalogue()}
+    checks = {check.name for group in GROUPS for check in group.checks}
     for span in SPAN.findall(prose_of(page)):
         name = span.split(" ")[0]
         if is_dotted(name) and name.split(".")[0] in {key.split(".")[0] for key in keys}:
-            assert name in keys | log_events().keys(), span
+            assert name in keys | log_events().keys() | checks, span
 
 
 def is_dotted(name):
@@ -276,8 +251,7 @@ def test_commands_that_are_named_exist(page):
 @every_page
 def test_make_targets_that_are_named_exist(page):
     targets = set(re.findall(r"^([a-z]+):", text_of(ROOT / "Makefile"), re.MULTILINE))
-    named = re.findall(r"(?:^|`|\s)make ([a-z]+)", "\n".join(code_of(page)), re.MULTILINE)
-    assert set(named) - targets == set()
+    assert set(MAKE.findall("\n".join(code_of(page)))) - targets == set()
 
 
 def code_of(page):
@@ -325,12 +299,7 @@ def test_each_sentence_of_a_promise_names_a_test_that_is_there():
     proofs = PROOF.findall(text)
     rows = [line for line in text.splitlines() if line.startswith("| ") and "Test |" not in line]
     assert len(proofs) == len(rows) > 30
-    missing = [
-        f"{file}::{name}"
-        for _, file, name in proofs
-        if not re.search(rf"^(?:async )?def {name}\(", text_of(ROOT / file), re.MULTILINE)
-    ]
-    assert missing == []
+    assert missing_proofs((file, name) for _, file, name in proofs) == []
 
 
 def test_each_invariant_has_its_section():

@@ -63,6 +63,7 @@ async def test_one_look_copies_only_so_much_and_claimed_files_first(desk):
         ".env.local",
         "conf/.ENV",
         "prod.env",
+        "prod.env.bak-20261126-101010",
         ".git/config",
         "sub/.git/HEAD",
         ".ssh/config",

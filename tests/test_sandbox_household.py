@@ -34,7 +34,8 @@ def test_the_folder_is_the_sandboxes_own(tmp_path, monkeypatch):
     assert household.data_folder({"BOT_DATA_DIR": str(tmp_path)}) == tmp_path / "sandbox"
     monkeypatch.chdir(tmp_path)
     assert household.data_folder({}) == tmp_path / "data" / "sandbox"
-    assert stat.S_IMODE((tmp_path / "data" / "sandbox").stat().st_mode) == 0o700
+    for made in (tmp_path / "data", tmp_path / "data" / "sandbox"):
+        assert stat.S_IMODE(made.stat().st_mode) == 0o700
 
 
 def test_a_taken_port_is_passed_over():

@@ -23,12 +23,6 @@ PATHS = ("/admin/", "/admin/health", "/admin/turns", "/admin/turns/1", "/admin/o
 
 
 @pytest.fixture
-async def http():
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
 async def bot(make_bot):
     async with FakeOpenCode() as fake:
         bot = await make_bot(fake)

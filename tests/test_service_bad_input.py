@@ -7,10 +7,8 @@ import logging
 import os
 from pathlib import Path
 
-import aiohttp
 import pytest
 
-from tests.fakes.opencode import FakeOpenCode
 from tests.fakes.opencode_turns import say, write
 from tests.reliability.callbacks import ORIGIN, Clock, sealed, stream_of
 from tests.service_fixtures import ADMIN_TOKEN
@@ -25,18 +23,6 @@ MALFORMED = (
 )
 CHAT = "wecom:direct:zhangsan"
 MIB = 1024 * 1024
-
-
-@pytest.fixture
-async def http():
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-async def fake():
-    async with FakeOpenCode() as server:
-        yield server
 
 
 @pytest.fixture

@@ -4,27 +4,13 @@ import asyncio
 import contextlib
 import stat
 
-import aiohttp
 import pytest
 
 from tests.fakes.edge import until
-from tests.fakes.opencode import FakeOpenCode
 from tests.fakes.opencode_turns import hang, say
 from tests.service_fixtures import ADMIN_TOKEN
 
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-
-
-@pytest.fixture
-async def http():
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-async def fake():
-    async with FakeOpenCode() as server:
-        yield server
 
 
 async def parts(http, bot, status=200):
@@ -214,6 +200,17 @@ async def test_the_admin_token_is_made_once_and_kept_for_its_owner_alone(
     headers = {"Authorization": f"bearer  {token}"}
     async with http.get(f"{bot.url}/admin/health", headers=headers) as answer:
         assert answer.status == 200
+
+
+async def test_an_administrator_is_told_what_an_older_release_cannot_do(http, make_bot, fake):
+    fake.version = "1.14.41"
+    bot = await make_bot(fake)
+    await bot.ready()
+    told = (await health(http, bot))["opencode"]
+    assert not told["capabilities"]["metadata"]
+    assert told["capabilities"]["deltas"]
+    (words,) = told["lacks"]
+    assert words.startswith("A session does not keep whose it is")
 
 
 async def test_an_administrator_is_told_everything(http, make_bot, fake):

@@ -2,12 +2,8 @@
 
 import asyncio
 import json
-import os
-import shutil
 import signal
 import sqlite3
-import sys
-from pathlib import Path
 
 import httpx
 import psutil
@@ -15,50 +11,8 @@ import pytest
 
 from bot.__main__ import main
 from bot.sandbox.model import ScriptedModel, provider_config
-from tests.fakes.opencode import FakeOpenCode
+from tests.reliability.processes import PATIENCE_S, faulty_disk, over, ready
 from tests.service_fixtures import ADMIN_TOKEN, environment, free_port
-
-ROOT = Path(__file__).parent.parent
-KEPT = ("PATH", "COVERAGE_FILE", "COVERAGE_PROCESS_CONFIG")
-PATIENCE_S = 60
-
-
-@pytest.fixture
-async def fake():
-    async with FakeOpenCode() as server:
-        yield server
-
-
-@pytest.fixture
-async def run(tmp_path):
-    """Run ``python -m bot …``; every process is over when the test is."""
-    running = []
-
-    async def begin(*arguments, **environ):
-        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-        kept["HOME"] = str(tmp_path / "home")
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot", *arguments),
-            cwd=ROOT,
-            env=kept | environ,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        running.append(process)
-        return process
-
-    yield begin
-    for process in running:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
-
-
-async def over(process):
-    """Wait for the end; returns the exit code and all that was said."""
-    async with asyncio.timeout(PATIENCE_S):
-        out, err = await process.communicate()
-    return process.returncode, out.decode() + err.decode()
 
 
 @pytest.fixture
@@ -192,14 +146,7 @@ async def test_a_data_folder_that_cannot_be_used_is_a_sentence(run, environ, tmp
 
 
 async def test_a_dying_disk_ends_the_process_and_says_so(run, environ, tmp_path):
-    compiler = shutil.which("cc")
-    if compiler is None or sys.platform != "linux":
-        pytest.skip("there is no C compiler to make a disk that fails")
-    library, source = tmp_path / "faulty_disk.so", ROOT / "tests/store/faulty_disk.c"
-    command = (compiler, "-shared", "-fPIC", "-o", library, source, "-ldl")
-    assert await (await asyncio.create_subprocess_exec(*command)).wait() == 0
-    when = tmp_path / "fault"
-    faulty = {"LD_PRELOAD": str(library), "FAULT_WHEN": str(when)}
+    faulty, when = await faulty_disk(tmp_path)
     process = await run("run", **environ | faulty)
     await get(environ, "/readyz")
     when.touch()
@@ -231,9 +178,7 @@ async def engine(environ):
 @pytest.mark.opencode
 async def test_told_to_end_it_ends_well_and_leaves_no_child_behind(run, managed):
     process = await run("run", **managed)
-    async with asyncio.timeout(PATIENCE_S):
-        while (await get(managed, "/readyz")).json()["parts"]["opencode"] != "ok":  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+    await ready(managed)
     async with asyncio.timeout(20):
         while not (await engine(managed))["feed"]["connected"]:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
@@ -264,7 +209,7 @@ def test_an_interrupt_before_the_service_listens_to_it_is_no_failure(monkeypatch
 async def test_told_to_end_while_it_starts_it_ends_just_as_well(run, environ):
     process = await run("run", **environ)
     async with asyncio.timeout(PATIENCE_S):
-        while b"store.opened" not in await process.stderr.readline():
+        while b"store.opened" not in await process.stdout.readline():
             pass
     process.send_signal(signal.SIGTERM)
     code, said = await over(process)

@@ -47,7 +47,8 @@ class Keys:
 def data_folder(environ: Mapping[str, str]) -> Path:
     """Return the sandbox's own folder, made at the first start."""
     folder = Path(environ.get("BOT_DATA_DIR") or "data").absolute() / FOLDER
-    folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)  # the service's, later
+    folder.mkdir(exist_ok=True, mode=PRIVATE_FOLDER)
     return folder
 
 

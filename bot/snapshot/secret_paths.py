@@ -8,6 +8,7 @@ FOLDERS = frozenset(
 NAMES = (
     ".env*",
     "*.env",
+    "*.env.bak*",
     ".netrc",
     "_netrc",
     ".npmrc",

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-import jinja2
 import orjson
 from aiohttp import web
 
@@ -14,6 +13,7 @@ from bot.clock import Clock
 from bot.errors import StoreError
 from bot.render import age
 from handlers.admin import legend
+from handlers.templating import environment
 
 FOLDER = Path(__file__).parent / "templates"
 PRIVATE = {
@@ -31,13 +31,7 @@ class Pages:
     def __init__(self, form_key: str, clock: Clock) -> None:
         self._form_key = form_key
         self._clock = clock
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(FOLDER),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=jinja2.StrictUndefined,
-        )
+        self._templates = environment(FOLDER)
         self._templates.filters |= {"moment": moment, "age": age, "pretty": pretty}
         self._templates.tests["moment"] = names_a_moment
         self._templates.globals["legend"] = legend

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import jinja2
 import orjson
 import structlog
 from aiohttp import web
@@ -15,6 +14,7 @@ from bot.files import Files, in_thread
 from bot.links import Links
 from bot.texts import Language, Text
 from bot.texts import files as texts
+from handlers.templating import environment
 from handlers.viewer import changes, markdown, policies, raw
 from store import Store
 from store.records import TurnRecord
@@ -50,13 +50,7 @@ class Pages:
         self._store = store
         self._live = live
         self._colours = markdown.style()
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader([FOLDER / "templates", FOLDER / "static"]),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=jinja2.StrictUndefined,
-        )
+        self._templates = environment(FOLDER / "templates", FOLDER / "static")
 
     @property
     def routes(self) -> list[web.RouteDef]:

@@ -15,30 +15,28 @@ KEPT = ("PATH", "COVERAGE_FILE", "COVERAGE_PROCESS_CONFIG")
 PATIENCE_S = 60
 
 
-@contextlib.asynccontextmanager
-async def processes(home):
-    """Give what runs ``python -m bot …``; every process is over at the end."""
+@pytest.fixture
+async def run(tmp_path):
+    """Give what runs ``python -m bot …``; every process is over when the test is."""
     running = []
 
-    async def run(*arguments, **environ):
+    async def begin(*arguments, **environ):
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bot", *arguments),
             cwd=ROOT,
-            env=kept | {"HOME": str(home)} | environ,
+            env=kept | {"HOME": str(tmp_path / "home")} | environ,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
         running.append(process)
         return process
 
-    try:
-        yield run
-    finally:
-        for process in running:
-            if process.returncode is None:
-                process.kill()
-                await process.communicate()
+    yield begin
+    for process in running:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
 
 
 async def over(process):

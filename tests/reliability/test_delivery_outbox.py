@@ -13,7 +13,6 @@ from bot.texts import engine as texts
 from handlers.wecom.wire import STREAM_BYTES
 from store.database import Statement
 from tests.fakes.edge import FAST, MINUTE, SHOWN, Edge, asked, finished, until
-from tests.fakes.opencode import FakeOpenCode
 from tests.fakes.opencode_turns import hang, say
 
 WORD = re.compile(r"word-\d+-字")
@@ -23,12 +22,6 @@ WORD = re.compile(r"word-\d+-字")
 async def edge(tmp_path):
     async with asyncio.timeout(30), Edge(tmp_path) as edge:
         yield edge
-
-
-@pytest.fixture
-async def fake():
-    async with FakeOpenCode() as server:
-        yield server
 
 
 # D6: the person has left, and WeCom asks for nothing

@@ -123,7 +123,7 @@ async def test_x5_no_redirect_is_followed_to_this_machine(tmp_path, status):
         assert inner == []
 
 
-def certificate(folder):
+def certificate(folder, *, days=1):
     """Make a certificate that anybody could make for the loopback."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
@@ -136,7 +136,7 @@ def certificate(folder):
         .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(key, hashes.SHA256())
     )

@@ -9,7 +9,6 @@ import pytest
 from bot.sandbox.cipher import Cipher
 from tests.fakes.edge import until
 from tests.fakes.envelope import Sealer
-from tests.fakes.opencode import FakeOpenCode
 from tests.reliability.callbacks import (
     Clock,
     exchange,
@@ -25,12 +24,6 @@ from tests.wecom_fixtures import AES_KEY, BOT_ID, TOKEN
 DEEP = 100_000
 WECOM = Sealer(TOKEN, AES_KEY)
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture
-async def fake():
-    async with FakeOpenCode() as server:
-        yield server
 
 
 @pytest.fixture

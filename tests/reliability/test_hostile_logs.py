@@ -16,7 +16,6 @@ from commands import COMMANDS
 from config.logs import set_up
 from handlers.wecom.timing import Timing
 from tests.fakes.edge import until
-from tests.fakes.opencode import FakeOpenCode
 from tests.fakes.opencode_turns import ask, fail, hang, question, say, think, tool, write
 from tests.reliability.callbacks import sealed
 from tests.secrecy import leaks
@@ -62,12 +61,6 @@ def log(monkeypatch):
     root.handlers, root.level = before
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
-
-
-@pytest.fixture
-async def fake():
-    async with FakeOpenCode() as server:
-        yield server
 
 
 async def converse(bot, fake):

@@ -5,17 +5,10 @@ import structlog
 
 from bot.sandbox import payloads
 from commands import COMMANDS
-from tests.fakes.opencode import FakeOpenCode
 from tests.fakes.opencode_turns import ask, say
 
 WORDS = "please delete everything"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
-
-
-@pytest.fixture
-async def fake():
-    async with FakeOpenCode() as server:
-        yield server
 
 
 @pytest.fixture

@@ -8,15 +8,13 @@ import contextlib
 import signal
 import sqlite3
 
-import aiohttp
 import pytest
 
 from bot.background import Background
 from bot.sandbox.timing import Timing
 from tests.fakes.edge import until
-from tests.fakes.opencode import FakeOpenCode
 from tests.fakes.opencode_turns import say
-from tests.reliability.processes import faulty_disk, held_by_another, over, processes, ready
+from tests.reliability.processes import faulty_disk, held_by_another, over, ready
 from tests.service_fixtures import environment, free_port
 from tests.small_disk import small_disk
 
@@ -27,24 +25,6 @@ PATIENT = Timing(answer_s=30, retry_after_s=0.05, poll_every_s=0.05)
 TMPFS_BYTES = 1_000_000
 CHATS = 12
 ENOUGH = 60
-
-
-@pytest.fixture
-async def http():
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-async def fake():
-    async with FakeOpenCode() as server:
-        yield server
-
-
-@pytest.fixture
-async def run(tmp_path):
-    async with processes(tmp_path / "home") as run:
-        yield run
 
 
 @pytest.fixture

@@ -22,32 +22,14 @@ from store.errors import StoreDamaged, StoreInUse
 from store.migrate import TABLE, known_migrations
 from store.records import FileVersion
 from tests.fakes.edge import until
-from tests.fakes.opencode import FakeOpenCode
 from tests.fakes.opencode_turns import say
-from tests.reliability.processes import over, processes
+from tests.reliability.processes import over
 from tests.store.samples import CHAT, a_delivery, accept, an_ask, end
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = datetime(2026, 3, 2, 12, tzinfo=UTC)
 RATE_S = 1 / 200
 MEANWHILE = 100
-
-
-@pytest.fixture
-async def fake():
-    async with FakeOpenCode() as server:
-        yield server
-
-
-@pytest.fixture
-async def run(tmp_path):
-    async with processes(tmp_path / "home") as run:
-        yield run
-
-
-@pytest.fixture
-def places(tmp_path):
-    return Places(tmp_path / "data", tmp_path / "data" / "bot.db")
 
 
 @pytest.fixture

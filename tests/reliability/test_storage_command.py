@@ -5,16 +5,11 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.__main__ import main
-from bot.backup import Places, back_up, restore
+from bot.backup import back_up, restore
 from store import open_store
 from tests.store.samples import accept
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def places(tmp_path):
-    return Places(tmp_path / "data", tmp_path / "data" / "bot.db")
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ import pytest
 from store import open_store
 from store.errors import StoreDamaged, StoreError, StoreUnusable
 from store.wal import _valid_frames, lost_commits
-from tests.fakes.opencode import FakeOpenCode
-from tests.reliability.processes import over, processes
+from tests.reliability.processes import over
 from tests.service_fixtures import environment, free_port
 from tests.store.samples import accept
 
@@ -123,26 +122,25 @@ async def test_s4_a_damaged_database_is_refused_and_left_as_it_is(url, path, fil
 
 
 async def test_s4_the_service_says_how_to_go_back_to_the_newest_backup(
-    path, filled, make_standin, tmp_path
+    path, filled, make_standin, tmp_path, run, fake
 ):
-    async with processes(tmp_path / "home") as run, FakeOpenCode() as fake:
-        environ = environment(tmp_path, await make_standin(), port=free_port(), opencode=fake)
-        flip_pages(path)
-        code, said = await over(await run("run", **environ))
-        assert (code, "Traceback" in said) == (1, False)
-        assert "is damaged" in said
-        assert "python -m bot restore FILE (none was found in " in said
-        (path.parent / "backups").mkdir()
-        for name in ("bot-20260101-000000.tar.gz", "bot-20260201-000000.tar.gz"):
-            (path.parent / "backups" / name).touch()
-        code, said = await over(await run("run", **environ))
-        assert (code, "Traceback" in said) == (1, False)
-        assert "the newest found is" in said
-        assert "bot-20260201-000000.tar.gz" in said
+    environ = environment(tmp_path, await make_standin(), port=free_port(), opencode=fake)
+    flip_pages(path)
+    code, said = await over(await run("run", **environ))
+    assert (code, "Traceback" in said) == (1, False)
+    assert "is damaged" in said
+    assert "python -m bot restore FILE (none was found in " in said
+    (path.parent / "backups").mkdir()
+    for name in ("bot-20260101-000000.tar.gz", "bot-20260201-000000.tar.gz"):
+        (path.parent / "backups" / name).touch()
+    code, said = await over(await run("run", **environ))
+    assert (code, "Traceback" in said) == (1, False)
+    assert "the newest found is" in said
+    assert "bot-20260201-000000.tar.gz" in said
 
 
 async def test_s4_the_newest_backup_is_found_though_the_database_is_elsewhere(
-    path, filled, make_standin, tmp_path
+    path, filled, make_standin, tmp_path, run, fake
 ):
     elsewhere = tmp_path / "elsewhere" / "bot.db"
     elsewhere.parent.mkdir()
@@ -150,10 +148,9 @@ async def test_s4_the_newest_backup_is_found_though_the_database_is_elsewhere(
     flip_pages(elsewhere)
     (path.parent / "backups").mkdir()
     (path.parent / "backups" / "bot-20260201-000000.tar.gz").touch()
-    async with processes(tmp_path / "home") as run, FakeOpenCode() as fake:
-        environ = environment(tmp_path, await make_standin(), port=free_port(), opencode=fake)
-        environ |= {"BOT_DATABASE_URL": f"sqlite:///{elsewhere}"}
-        code, said = await over(await run("run", **environ))
+    environ = environment(tmp_path, await make_standin(), port=free_port(), opencode=fake)
+    environ |= {"BOT_DATABASE_URL": f"sqlite:///{elsewhere}"}
+    code, said = await over(await run("run", **environ))
     assert code == 1
     assert f"the newest found is {path.parent}/backups/bot-20260201-000000.tar.gz" in said
 

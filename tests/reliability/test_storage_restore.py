@@ -29,11 +29,6 @@ BLOB = hashlib.sha256(b"a copy").hexdigest()
 
 
 @pytest.fixture
-def places(tmp_path):
-    return Places(tmp_path / "data", tmp_path / "data" / "bot.db")
-
-
-@pytest.fixture
 async def filled(places):
     """A data folder with three turns, a copy of a file and the keys."""
     async with await open_store(f"sqlite:///{places.database}") as store:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.backup import Places, back_up, restore
+from bot.backup import back_up, restore
 from store import open_store
 from store.errors import StoreDamaged
 from tests.store.samples import accept
@@ -14,11 +14,6 @@ from tests.store.samples import accept
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = datetime(2026, 3, 2, 12, tzinfo=UTC)
 WORDS = "secret words of people"
-
-
-@pytest.fixture
-def places(tmp_path):
-    return Places(tmp_path / "data", tmp_path / "data" / "bot.db")
 
 
 @pytest.fixture
