@@ -22,6 +22,7 @@ from config.settings import (
 from config.version import VERSION
 
 FINE, FAILED, MISUSED = 0, 1, 2
+CUT_OFF = {"backup", "restore", "opencode"}  # commands that have done nothing whole then
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,9 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (StartError, BackupError, StoreError) as exc:
         sys.stderr.write(f"opencode-wecom: {exc}\n")
         return FAILED
-    except KeyboardInterrupt:
-        pass  # told to end before the service listened to that
-    return FINE
+    except KeyboardInterrupt:  # for a service: before it listened to that
+        return FAILED if options.command in CUT_OFF else FINE
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """Fixtures of the whole suite, and skips that a landing counts as failures."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -18,6 +19,9 @@ pytest_plugins = [
     "tests.secrecy",
 ]
 
+
+# A shell starts what it runs in the background deaf to Ctrl-C, and its children with it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")

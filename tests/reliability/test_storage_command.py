@@ -1,5 +1,9 @@
 """S7: backups by the command line: its exit codes, and what it leaves in the data folder."""
 
+import asyncio
+import os
+import signal
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +14,7 @@ from store import open_store
 from tests.store.samples import accept
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PATIENCE_S = 30
 
 
 @pytest.fixture
@@ -46,3 +51,17 @@ def test_s7_restoring_twice_keeps_both_that_were_there(places, filled, tmp_path)
         "before-restore-20260301-120000",
         "before-restore-20260301-120000-again",
     ]
+
+
+async def test_s7_a_restore_that_is_cut_off_is_no_success(tmp_path):
+    backup = tmp_path / "backup.tar.gz"
+    os.mkfifo(backup)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "restore", str(backup)),
+        env=os.environ | {"BOT_DATA_DIR": str(tmp_path / "data")},
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        end = await asyncio.to_thread(backup.open, "wb")  # opened once the command reads
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 1
+    end.close()
