@@ -1,7 +1,7 @@
 """Asking over HTTP: a client for a place, and what a clock's answer is worth."""
 
 import contextlib
-import ssl
+import re
 from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
 
@@ -13,6 +13,7 @@ from bot.doctor.machine import local_port
 ANSWER_S = 5.0
 HEADERS = {"User-Agent": "opencode-wecom doctor"}
 UNTRUSTED = "certificate is not to be trusted"
+VERIFY_FAILED = re.compile(r"certificate verify failed: (.*?)\.?(?: \(_ssl|$)")  # OpenSSL's words
 FAILURES = (httpx.HTTPError, httpx.InvalidURL)
 
 
@@ -43,9 +44,9 @@ def why(exc: Exception) -> str:
     cause: BaseException = exc
     while cause.__cause__ is not None:
         cause = cause.__cause__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"its {UNTRUSTED}: {cause.verify_message}"
     words = str(cause) or type(cause).__name__
+    if seen := VERIFY_FAILED.search(words):
+        return f"its {UNTRUSTED}: {seen[1]}"
     return words if len(words) <= 120 and "://" not in words else type(exc).__name__  # noqa: PLR2004 - one line
 
 

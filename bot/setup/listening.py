@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
-import httpx
 from aiohttp import web
 
 from bot.background import Background
 from bot.clock import now_ms
+from bot.doctor.asking import FAILURES, asking
 from bot.messages import InboundMessage, PlatformEvent
 from bot.setup.live import Live
 from bot.texts import language_of
@@ -24,7 +24,6 @@ from store import SQLITE, Store, open_store
 from store.records import NewInbound
 
 LOOK_S = 0.2
-REACH_S = 8.0
 MAX_BODY_BYTES = 1024 * 1024
 MARK = "X-Setup"
 HEALTH = "/healthz"
@@ -133,9 +132,9 @@ class Door:
     async def reached_by(self, public_url: str) -> str:
         """Say what is wrong with the way to us; empty when it leads here."""
         try:
-            async with httpx.AsyncClient(timeout=REACH_S) as http:
+            async with asking(public_url) as http:
                 answer = await http.get(f"{public_url}{HEALTH}")
-        except httpx.HTTPError as exc:
+        except FAILURES as exc:
             return f"there is no answer from here ({type(exc).__name__})"
         if answer.headers.get(MARK) == self._mark:
             return ""
