@@ -1,5 +1,6 @@
 """Fixtures of the whole suite, and skips that a landing counts as failures."""
 
+import logging
 import os
 import signal
 
@@ -22,6 +23,8 @@ pytest_plugins = [
 
 # A shell starts what it runs in the background deaf to Ctrl-C, and its children with it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+logging.getLogger("aiosqlite").setLevel(logging.INFO)  # it tells of each statement, twice
 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")

@@ -93,6 +93,9 @@ async def test_an_answer_on_its_way_at_a_crash_is_told_to_be_uncertain(hasty, op
     await brought(hasty, 1)
     delivery = await hasty.store.deliveries.of_turn(1)
     await crash_while_posting(hasty, delivery.id)
+    async with asyncio.timeout(20):
+        while (await hasty.store.deliveries.of_turn(1)).state != "unknown":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
     told = texts.UNKNOWN_DELIVERY.say("en", n=1)
     assert told in await (await hasty.wecom.say("zhangsan", "/queue")).done()
     shown = await (await hasty.wecom.say("zhangsan", "/result 1")).done()

@@ -113,7 +113,7 @@ class Desk:
 
 async def until(true):
     """Wait for something that nobody announces."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not true():  # noqa: ASYNC110 - counters and memory ring no bell
             await asyncio.sleep(0.005)
 
