@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.app import serve
-from bot.backup import Places, back_up, restore
+from bot.backup import Places, as_owner, back_up, restore
 from bot.errors import BackupError, StartError, StoreError
 from config.settings import (
     Settings,
@@ -58,9 +58,11 @@ def _run(options: argparse.Namespace) -> int:
         elif command == "opencode":
             return int(importlib.import_module("bot.upgrade.command").run(options, settings, file))
         elif command == "backup":
-            back_up(Places.of(settings), options.file, now=datetime.now(UTC), say=_say)
+            with as_owner(settings.server.data_dir, _say):
+                back_up(Places.of(settings), options.file, now=datetime.now(UTC), say=_say)
         elif command == "restore":
-            restore(Places.of(settings), options.file, now=datetime.now(UTC), say=_say)
+            with as_owner(settings.server.data_dir, _say):
+                restore(Places.of(settings), options.file, now=datetime.now(UTC), say=_say)
         else:
             serve(settings, file, level="debug" if options.verbose else "info")
     return FINE

@@ -15,7 +15,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.assembly import Assembly, Options, Service
 from bot.clock import Clock, now_ms
-from bot.errors import StartError
+from bot.errors import StartError, system_words
 from bot.leaving import REQUESTS_S, REST_S, Ended, Leaving, told_to_end
 from bot.seclusion import seclude
 from bot.upkeep import Upkeep
@@ -153,7 +153,7 @@ async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, leavin
         leaving.door = await loop.create_server(runner.server, host, port, backlog=BACKLOG)
     except OSError as exc:
         raise StartError(
-            f"cannot listen on {host}:{port} ({exc.strerror}). "
+            f"cannot listen on {host}:{port} ({system_words(exc)}). "
             "End what uses it, or set another BOT_PORT or BOT_HOST."
         ) from exc
     bound_host, bound_port = leaving.door.sockets[0].getsockname()[:2]

@@ -173,20 +173,34 @@ class Choices:
 
 async def in_force(choices: Choices, chat: ChatRecord, directory: Path) -> dict[str, object]:
     """Return agents, models, and which of them ``chat`` gets and why, or the error, for administrators."""
+    found = await resolved(choices, chat, directory)
+    if isinstance(found, Text):
+        return {"error": found.say("en")}
+    offer, choice = found
+    return facts_of(offer, choice)
+
+
+async def resolved(
+    choices: Choices, chat: ChatRecord, directory: Path
+) -> tuple[Offer, Choice] | Text:
+    """Return what there is and what ``chat`` gets of it, or why it gets nothing."""
     try:
-        offer = await choices.offer(directory)
-        choice = await choices.resolve(chat, directory)
+        return await choices.offer(directory), await choices.resolve(chat, directory)
     except PeerError as exc:
-        return {"error": str(exc)}
+        return filled(texts.AS_SAID, words=str(exc))
     except UserError as exc:
-        return {"error": exc.text.say("en", **exc.facts)}
+        return filled(exc.text, **exc.facts)
+
+
+def facts_of(offer: Offer, choice: Choice) -> dict[str, object]:
+    """Return what there is and what is chosen of it, in plain English."""
     return {
         "agents": [agent.name for agent in offer.agents],
         "models": list(offer.models),
         "agent": choice.agent,
-        "agent_why": choice.agent_why.en,
+        "agent_why": choice.agent_why.say("en"),
         "model": choice.model,
-        "model_why": choice.model_why.en,
+        "model_why": choice.model_why.say("en"),
     }
 
 

@@ -19,6 +19,8 @@ StoreError (``store.errors``, which stands below and has its own root)
 └── StoreUnusable        the store cannot be opened
 """
 
+import os
+
 from bot.texts import Text
 from store.errors import StoreBroken, StoreError, StoreFull, TurnLost
 
@@ -39,6 +41,7 @@ __all__ = [
     "UserError",
     "WeComError",
     "facts_of",
+    "system_words",
 ]
 
 
@@ -119,3 +122,10 @@ class UpgradeError(Error):
 
 class StartError(Error):
     """The service cannot start. The message is a sentence for the operator, with the mend."""
+
+
+def system_words(exc: OSError) -> str:
+    """Return what the system says of a failure, without what a library puts around it."""
+    if exc.errno is not None and exc.errno > 0:
+        return os.strerror(exc.errno).lower()
+    return exc.strerror or str(exc)

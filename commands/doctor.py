@@ -20,6 +20,6 @@ async def doctor(invocation: Invocation) -> str:
     scene = await look_around(services.settings, services.file, os.environ, clock=services.clock)
     report = await examine(scene)
     redactor = await asyncio.to_thread(for_chat, scene)
-    said = render.for_chat(report, language, redactor)
+    said = render.for_chat(report, language, redactor, render.program(services.file))
     found = await seen_in_force(scene)
     return said if found is None else f"{said}\n\n{redactor.text(table.short(found).say(language))}"

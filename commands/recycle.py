@@ -25,6 +25,8 @@ async def recycle(invocation: Invocation) -> str:
     services = invocation.services
     if not services.server.managed:
         return await _leave(invocation)
+    if services.server.gate.shut:  # the upgrade's own look at the server would take it for broken
+        return texts.RECYCLE_HELD.say(invocation.language)
     others = [
         running
         for running in services.turns.all_running()

@@ -84,7 +84,8 @@ async def _choice(invocation: Invocation, directory: Path) -> list[str]:
         async with asyncio.timeout(CHOICE_S):
             choice = await invocation.services.choices.resolve(invocation.chat, directory)
     except (PeerError, TimeoutError):
-        return [texts.CHOICE_UNKNOWN.say(language)]
+        late = invocation.services.server.state == "ready"
+        return [(texts.CHOICE_LATE if late else texts.CHOICE_UNKNOWN).say(language)]
     except UserError as exc:
         return [texts.CHOICE_WRONG.say(language, problem=exc.text.say(language, **exc.facts))]
     return [
@@ -155,6 +156,8 @@ def _links(invocation: Invocation) -> list[str]:
 
 def _server(invocation: Invocation) -> list[str]:
     language, server = invocation.language, invocation.services.server
+    if server.gate.shut:
+        return [texts.SERVER_HELD.say(language)]
     if server.state == "starting":
         return [texts.SERVER_STARTING.say(language)]
     if server.state != "ready":

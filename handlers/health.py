@@ -28,6 +28,7 @@ FORWARDED = (
     *("Via", "CF-Connecting-IP", "True-Client-IP"),
 )
 STORE_S = 3.0  # for the store to show that it can keep something
+OFFER_S = 2.0  # for OpenCode to say what it has: the first time it loads plugins for that
 OTHERS = 0o077
 DISK_LOW_BYTES = 500 * 1024 * 1024
 DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
@@ -173,7 +174,11 @@ class Health:
         if self._services.server.state != "ready":
             return {}
         directory = await asyncio.to_thread(quiet_directory, self._services.settings)
-        return await in_force(self._services.choices, NOBODY, directory)
+        try:
+            async with asyncio.timeout(OFFER_S):
+                return await in_force(self._services.choices, NOBODY, directory)
+        except TimeoutError:
+            return {"error": f"OpenCode has not said within {OFFER_S:.0f} s which agents it has"}
 
     def _running(self) -> list[dict[str, object]]:
         now = self._services.clock()
@@ -259,5 +264,5 @@ async def _counted(counts: Callable[[], Awaitable[dict[str, int]]]) -> dict[str,
 
 
 def _json(value: object, *, status: int = 200) -> web.Response:
-    body = orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    body = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     return web.Response(body=body, status=status, content_type="application/json")

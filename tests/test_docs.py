@@ -46,9 +46,9 @@ from tests.source_facts import LEVELS, calls_of, log_events, loggers, missing_pr
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 PLACEHOLDER = re.compile(r"\{(\w+):(?:[^{}]|\{[^{}]*\})+\}")
-# OpenCode's own variables, which the managed server's configuration is found by.
+# OpenCode's own variables, which a server's configuration and data are found by.
 OPENCODES = {
-    f"OPENCODE_{name}" for name in ("CONFIG", "CONFIG_CONTENT", "CONFIG_DIR", "PERMISSION")
+    f"OPENCODE_{name}" for name in ("CONFIG", "CONFIG_CONTENT", "CONFIG_DIR", "DB", "PERMISSION")
 }
 VARIABLE = re.compile(r"\b(?:BOT|WECOM|OPENCODE)_[A-Z][A-Z_]+\b")
 # At the beginning of a command; among names of packages it is one of them.

@@ -1,6 +1,7 @@
 """The scripted model: the protocol it speaks, the scripts it plays, the demo that people see."""
 
 import asyncio
+import gc
 
 import httpx
 import orjson
@@ -27,6 +28,7 @@ from bot.sandbox.script import (
     tools,
 )
 from bot.texts import demo as texts
+from tests.opencode_fixtures import until
 
 
 @pytest.fixture
@@ -72,6 +74,19 @@ def folded(stream):
 async def test_an_answer_streams_in_chunks_and_ends(model):
     model.script("hi", say("Hello there", chunks=3))
     assert await ask(model, conversation("hi you")) == (200, "Hello there", [], "stop")
+
+
+async def test_who_goes_away_leaves_no_request_behind_that_stands_still(model):
+    before, complaints = asyncio.all_tasks(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, facts: complaints.append(facts))
+    model.script("wait", hang("mid"))
+    async with httpx.AsyncClient(trust_env=False) as http:
+        url, body = f"{model.url}/chat/completions", conversation("wait")
+        async with http.stream("POST", url, json=body) as answer:
+            await anext(answer.aiter_lines())
+    await until(lambda: not asyncio.all_tasks() - before)
+    gc.collect()
+    assert complaints == []
 
 
 async def test_a_step_may_speak_and_call_several_tools(model):

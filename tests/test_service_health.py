@@ -310,3 +310,14 @@ async def test_of_the_real_opencode_it_tells_what_is_in_force_and_why(http, bot,
     assert truth["model_why"] == "model of the server's /config"
     assert {"build", "plan"} <= set(truth["agents"])
     assert truth["version"]
+
+
+async def test_what_opencode_has_is_not_waited_for_longer_than_the_rest_is_worth(
+    http, make_bot, fake
+):
+    bot = await make_bot(fake)
+    await bot.ready()
+    fake.fault("/agent", "hang")
+    told = (await health(http, bot))["opencode"]
+    assert told["state"] == "ready"
+    assert told["error"] == "OpenCode has not said within 2 s which agents it has"

@@ -38,8 +38,7 @@ PLATFORM = "contract"
 SENDER = "prover"
 SERVICE = "contract"
 READY_S = 60.0
-CONNECTED_S = 30.0
-SILENT_S = 5.0  # for a stream that never says a word
+SILENT_S = 20.0  # for a stream that says no word; one that comes later hides what is being written
 ASKED_COMMAND = "echo asked"
 """What a session's rules have the server ask about."""
 RULES = ({"permission": "bash", "pattern": f"{ASKED_COMMAND}*", "action": "ask"},)

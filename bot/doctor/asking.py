@@ -9,11 +9,14 @@ import httpx
 
 from bot.clock import now_ms
 from bot.doctor.machine import local_port
+from bot.errors import system_words
 
 ANSWER_S = 5.0
 HEADERS = {"User-Agent": "opencode-wecom doctor"}
 UNTRUSTED = "certificate is not to be trusted"
 VERIFY_FAILED = re.compile(r"certificate verify failed: (.*?)\.?(?: \(_ssl|$)")  # OpenSSL's words
+NUMBER = re.compile(r"^\[Errno -?\d+\] ")
+FAILED = "the connection came to nothing"
 FAILURES = (httpx.HTTPError, httpx.InvalidURL)
 
 
@@ -25,7 +28,12 @@ async def asking(url: str) -> AsyncIterator[httpx.AsyncClient]:
     """
     by_proxy = local_port(url) is None
     try:
-        client = httpx.AsyncClient(timeout=ANSWER_S, headers=HEADERS, trust_env=by_proxy)
+        client = httpx.AsyncClient(
+            timeout=ANSWER_S,
+            headers=HEADERS,
+            trust_env=by_proxy,
+            verify=httpx.create_ssl_context(),  # SSL_CERT_FILE counts on this machine, too
+        )
     except (ValueError, ImportError):  # their words hold the proxy's address, and its log-in
         raise httpx.ProxyError("the environment names a proxy of a kind not known here") from None
     async with client as http:
@@ -44,10 +52,14 @@ def why(exc: Exception) -> str:
     cause: BaseException = exc
     while cause.__cause__ is not None:
         cause = cause.__cause__
-    words = str(cause) or type(cause).__name__
+    words = NUMBER.sub("", str(cause))
+    if isinstance(exc, httpx.TimeoutException | TimeoutError):
+        return "no answer in time"
+    if isinstance(cause, ConnectionError) and cause.errno:
+        return system_words(cause)
     if seen := VERIFY_FAILED.search(words):
         return f"its {UNTRUSTED}: {seen[1]}"
-    return words if len(words) <= 120 and "://" not in words else type(exc).__name__  # noqa: PLR2004 - one line
+    return words if 0 < len(words) <= 120 and "://" not in words else FAILED  # noqa: PLR2004 - one line
 
 
 def skew_s(answer: httpx.Response) -> float | None:

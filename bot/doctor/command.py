@@ -6,6 +6,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -13,9 +14,9 @@ import orjson
 import structlog
 
 from bot.doctor import bundle as archive
-from bot.doctor import render
+from bot.doctor import machine, render
 from bot.doctor.examine import Progress, Report, examine
-from bot.doctor.findings import Check
+from bot.doctor.findings import Check, Finding
 from bot.doctor.inforce import table as in_force
 from bot.doctor.inforce.choice import A_NEW_CHAT, Asked
 from bot.doctor.inforce.looking import InForce, seen_in_force
@@ -24,10 +25,16 @@ from bot.doctor.scene import Scene, look_around
 from bot.errors import StartError
 from config.problems import Problem
 from config.settings import Settings
-from config.sources import DEFAULT_FILE
 
 CANNOT = 2
-MODULE = "-m bot"
+# What is found so for no other reason than that the service was never started.
+UNTIL_STARTED = {
+    ("runtime.service", "error"),
+    ("opencode.reached", "warning"),
+    ("inforce.choice", "warning"),
+    ("store.file", "warning"),
+    ("viewer.reached", "warning"),
+}
 CLEAR_LINE = "\r\x1b[2K"
 
 
@@ -65,6 +72,26 @@ def run(
             return CANNOT
 
 
+def run_in_short(settings: Settings, file: Path, environ: Mapping[str, str]) -> None:
+    """Print what is not fine with what was just set up, and the summary; what a start mends is no fault."""
+    with _quiet():
+        asyncio.run(_run_in_short(settings, file, environ))
+
+
+async def _run_in_short(settings: Settings, file: Path, environ: Mapping[str, str]) -> None:
+    scene = await look_around(settings, file, environ)
+    with _told_progress(sys.stderr, wanted=True) as progress:
+        report = await examine(scene, progress=progress)
+    if scene.live is None and machine.holder(scene.lock) is None:
+        report = replace(report, findings=tuple(filter(_stays, report.findings)))
+    _write(scene, render.in_short(render.as_called(report, render.program(file))))
+
+
+def _stays(finding: Finding) -> bool:
+    """Tell whether a finding says more than that the service does not run yet."""
+    return (finding.check, finding.grade) not in UNTIL_STARTED
+
+
 async def _run(
     settings: Settings,
     file: Path | None,
@@ -79,12 +106,12 @@ async def _run(
     scene = await look_around(settings, file, environ, deep=deep, problems=problems)
     try:
         with _told_progress(sys.stderr, wanted=not as_json) as progress:
-            found = await seen_in_force(scene, asked)
+            found = None if scene.unread else await seen_in_force(scene, asked)
             report = await examine(scene, progress=progress)
     except StartError as exc:
         sys.stderr.write(f"opencode-wecom: {exc}\n")
         return CANNOT
-    report = render.as_called(report, program(file))
+    report = render.as_called(report, render.program(file))
     _print(scene, report, found, as_json=as_json)
     if bundle is not None:
         try:
@@ -96,31 +123,27 @@ async def _run(
     return report.exit_code
 
 
-def program(file: Path | None) -> str:
-    """Return how this program is called from where one stands, with its settings file."""
-    python = Path(sys.executable)
-    with contextlib.suppress(ValueError):
-        python = python.relative_to(Path.cwd())
-    named = "" if file in (None, DEFAULT_FILE) else f" --config {file}"
-    return f"{python} {MODULE}{named}"
-
-
 def _told(found: InForce | None) -> dict[str, object]:
     return {} if found is None else in_force.as_json(found)
 
 
 def _print(scene: Scene, report: Report, found: InForce | None, *, as_json: bool) -> None:
-    redactor = Redactor(known_secrets(scene))  # the last guard: no check shows one
     if as_json:
+        redactor = Redactor(known_secrets(scene))
         value = render.as_json(report) | {"in_force": _told(found)}
         told = orjson.dumps(redactor.value(value), option=orjson.OPT_INDENT_2)
         sys.stdout.write(told.decode() + "\n")
     else:
         said = render.for_terminal(report, () if found is None else in_force.lines(found))
-        said = redactor.text(said)
-        if sys.stdout.isatty():
-            said = render.wrapped(said, shutil.get_terminal_size().columns)
-        sys.stdout.write(said + "\n")
+        _write(scene, said)
+    sys.stdout.flush()
+
+
+def _write(scene: Scene, said: str) -> None:
+    said = Redactor(known_secrets(scene)).text(said)  # the last guard: no check shows one
+    if sys.stdout.isatty():
+        said = render.wrapped(said, shutil.get_terminal_size().columns)
+    sys.stdout.write(said + "\n")
     sys.stdout.flush()
 
 

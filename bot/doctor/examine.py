@@ -10,6 +10,13 @@ from bot.doctor.checks import GROUPS, Group
 from bot.doctor.findings import GRADES, Check, Finding, Grade, worst
 from bot.doctor.machine import user_name
 from bot.doctor.scene import Scene
+from bot.doctor.units import started_anew
+
+# What can be told when the settings cannot be read: all else would be told of their defaults.
+WITHOUT_SETTINGS = (
+    *("settings.valid", "settings.source"),
+    *("runtime.unit", "runtime.programs", "runtime.python", "runtime.zone"),
+)
 
 Progress = Callable[[Check], None]
 
@@ -52,10 +59,12 @@ async def examine(
     findings: list[Finding] = []
     for group in groups:
         for check in group.checks:
+            if scene.unread and check.name not in WITHOUT_SETTINGS:
+                continue
             if progress is not None:
                 progress(check)
             findings += await _look(check, scene)
-    return Report(scene.now, tuple(groups), tuple(findings))
+    return Report(scene.now, tuple(groups), await started_anew(scene, findings))
 
 
 async def _look(check: Check, scene: Scene) -> Iterable[Finding]:

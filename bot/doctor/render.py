@@ -1,8 +1,11 @@
 """A report as people and programs read it: in a terminal, as JSON, in a chat."""
 
+import contextlib
+import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from bot.doctor.examine import Report
 from bot.doctor.findings import GRADES, Finding, Grade
@@ -10,15 +13,26 @@ from bot.doctor.redact import Redactor
 from bot.fitting import head
 from bot.texts import Language
 from bot.texts import doctor as texts
+from config.sources import DEFAULT_FILE
 from config.version import VERSION
 
 MARKS: dict[Grade, str] = {"fine": "✅", "warning": "⚠️", "error": "❌"}
 MEND_INDENT = " " * 5
 WIDE_MARK = 1  # a mark is one character, and takes two columns
-PROGRAM = "python -m bot"  # as mends name it
+MODULE = "-m bot"
+PROGRAM = f"python {MODULE}"  # as mends name it
 FORMAT = 1  # of the JSON; grows when a member changes its meaning
 CHAT_BYTES = 6_000  # one screen or two of a phone; far below what a bubble takes
 EVIDENCE_BYTES = 400
+
+
+def program(file: Path | None) -> str:
+    """Return how this program is called from where one stands, with its settings file."""
+    python = Path(sys.executable)
+    with contextlib.suppress(ValueError):
+        python = python.relative_to(Path.cwd())
+    named = "" if file in (None, DEFAULT_FILE) else f" --config {file}"
+    return f"{python} {MODULE}{named}"
 
 
 def as_called(report: Report, program: str) -> Report:
@@ -29,12 +43,23 @@ def as_called(report: Report, program: str) -> Report:
 
 def for_terminal(report: Report, table: Sequence[str] = ()) -> str:
     """Return the whole report in plain English: groups, findings, mends, what is in force, a summary."""
+    lines = _groups(report)
+    lines += [f"{line}".rstrip() for line in (*table, "")] if table else []
+    return "\n".join([*lines, _summary(report)])
+
+
+def in_short(report: Report) -> str:
+    """Return what is not fine, in plain English, and the summary of all."""
+    wrong = tuple(one for one in report.findings if one.grade != "fine")
+    return "\n".join([*_groups(replace(report, findings=wrong)), _summary(report)])
+
+
+def _groups(report: Report) -> list[str]:
     lines: list[str] = []
     for group in report.groups:
         if found := report.in_group(group):
             lines += [group.title.en, *(line for one in found for line in _lines(one)), ""]
-    lines += [f"{line}".rstrip() for line in (*table, "")] if table else []
-    return "\n".join([*lines, _summary(report)])
+    return lines
 
 
 def wrapped(said: str, columns: int) -> str:
@@ -88,8 +113,12 @@ def as_json(report: Report) -> dict[str, object]:
     }
 
 
-def for_chat(report: Report, language: Language, redactor: Redactor) -> str:
-    """Return what is wrong, worst first, and how much is well; short enough for a phone."""
+def for_chat(report: Report, language: Language, redactor: Redactor, called: str = PROGRAM) -> str:
+    """Return what is wrong, worst first, and how much is well; short enough for a phone.
+
+    ``called``: how this program is called on the machine.
+    """
+    report = as_called(report, called)
     said = texts.CHAT_HEAD.say(
         language,
         errors=len(report.of("error")),
@@ -100,7 +129,8 @@ def for_chat(report: Report, language: Language, redactor: Redactor) -> str:
     while left:
         part = _in_chat(left[0], report, language, redactor)
         if len(f"{said}\n{part}".encode()) > CHAT_BYTES:
-            return f"{said}\n{texts.CHAT_MORE.say(language, count=len(left))}"
+            more = texts.CHAT_MORE.say(language, count=len(left), program=redactor.text(called))
+            return f"{said}\n{more}"
         said = f"{said}\n{part}"
         del left[0]
     return said if report.grade != "fine" else f"{said}\n{texts.CHAT_FINE.say(language)}"

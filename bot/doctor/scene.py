@@ -10,6 +10,7 @@ import httpx
 import orjson
 
 from bot.clock import Clock, now_ms
+from bot.doctor.asking import FAILURES, why
 from bot.opencode.environment import Folders
 from bot.opencode.identity import HOST
 from bot.opencode.probe import Address
@@ -19,7 +20,7 @@ from config.problems import Problem
 from config.settings import Settings
 from store import SQLITE
 
-ANSWER_S = 5.0  # for the service on this machine
+ANSWER_S = 20.0  # for the service on this machine: one that is loaded is slow, not down
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}  # noqa: S104 - where to knock
 
 
@@ -30,7 +31,8 @@ class Scene:
     ``file`` is the settings file; ``problems`` are the mistakes in the settings, which then are
     those that could be read; ``now`` is in Unix milliseconds. ``address`` is OpenCode's, None when
     a managed one was never started. ``live`` is what ``/admin/health`` of the running service
-    says, None when it cannot be had, and ``silence`` why.
+    says, None when it cannot be had, and ``silence`` why; ``slow``: it took the question and gave
+    no answer in time.
     """
 
     settings: Settings
@@ -41,6 +43,7 @@ class Scene:
     address: Address | None = None
     live: Mapping[str, object] | None = None
     silence: str = ""
+    slow: bool = False
     problems: tuple[Problem, ...] = field(default=())
 
     @property
@@ -57,6 +60,12 @@ class Scene:
     def lock(self) -> Path:
         """The file that a running service holds locked."""
         return self.database.with_name(self.database.name + ".lock")
+
+    @property
+    def unread(self) -> bool:
+        """Whether the settings file cannot be read: what was set in it is not known, and not looked at."""
+        named = str(self.file)
+        return self.file is not None and any(one.key == named for one in self.problems)
 
     @property
     def managed(self) -> bool:
@@ -84,11 +93,16 @@ async def look_around(
     deep: bool = False,
     problems: tuple[Problem, ...] = (),
     clock: Clock = now_ms,
+    limit_s: float = ANSWER_S,
 ) -> Scene:
     """Return the scene as it is now; nothing that is down or wrong keeps it from being made."""
     address = address_of(settings)
     scene = Scene(settings, file, environ, deep, clock(), address, problems=problems)
-    live, silence = await _live(scene)
+    try:
+        live, silence = await _live(scene, limit_s)
+    except httpx.TimeoutException:
+        silence = f"{scene.url} has not answered within {limit_s:.0f} s"
+        return replace(scene, silence=silence, slow=True)
     return replace(scene, live=live, silence=silence)
 
 
@@ -121,17 +135,19 @@ def admin_token(settings: Settings) -> str:
     return ""
 
 
-async def _live(scene: Scene) -> tuple[Mapping[str, object] | None, str]:
-    """Ask the service; return what it says, or why it says nothing."""
+async def _live(scene: Scene, limit_s: float) -> tuple[Mapping[str, object] | None, str]:
+    """Ask the service; return what it says, or why it says nothing. Raises ``TimeoutException``."""
     token = admin_token(scene.settings)
     if not token:
         return None, "no admin token can be read: it never started here, or is another user's"
     headers = {"Authorization": f"Bearer {token}"}
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=ANSWER_S) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=limit_s) as http:
             answer = await http.get(f"{scene.url}/admin/health", headers=headers)
-    except (httpx.HTTPError, httpx.InvalidURL) as exc:
-        return None, f"{scene.url} does not answer ({type(exc).__name__})"
+    except httpx.TimeoutException:
+        raise
+    except FAILURES as exc:
+        return None, f"{scene.url} does not answer ({why(exc)})"
     with contextlib.suppress(ValueError):
         told = orjson.loads(answer.content)
         if answer.is_success and isinstance(told, dict) and "uptime_s" in told:

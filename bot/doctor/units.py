@@ -3,9 +3,11 @@
 import contextlib
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from bot.doctor.findings import Finding
 from bot.doctor.machine import holder, said_by, unit, unit_of
 from bot.doctor.scene import Scene
 from config.sources import FILE_VARIABLE
@@ -13,6 +15,7 @@ from config.sources import FILE_VARIABLE
 UNIT = "opencode-wecom.service"
 START = "systemctl start opencode-wecom, or python -m bot run"
 RESTART = "systemctl restart opencode-wecom"
+BY_HAND, ANEW = "python -m bot run", "start the service anew"  # where no unit starts it
 
 
 async def service_unit(
@@ -29,6 +32,34 @@ async def service_unit(
         if facts.get("MainPID") == str(pid):
             return name, facts
     return UNIT, await unit(UNIT, scene.environ)
+
+
+async def as_started(scene: Scene, *mends: str) -> list[str]:
+    """Return mends with the command that starts the service anew here: its unit's, if it has one."""
+    if not any(START in mend or RESTART in mend for mend in mends):
+        return [*mends]
+    try:
+        name, facts = await service_unit(scene)
+    except (TimeoutError, OSError):  # `runtime.unit` says so
+        return [*mends]
+    return [_as_started(mend, name if facts else "") for mend in mends]
+
+
+def _as_started(mend: str, unit: str) -> str:
+    for words, by_hand in (
+        (START, BY_HAND),
+        (f"restart the service: {RESTART}", ANEW),
+        (RESTART, ANEW),
+    ):
+        by_unit = words.replace(UNIT.removesuffix(".service"), unit.removesuffix(".service"))
+        mend = mend.replace(words, by_unit if unit else by_hand)
+    return mend
+
+
+async def started_anew(scene: Scene, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return findings with mends that start the service as it is started here."""
+    mends = await as_started(scene, *(one.mend for one in findings))
+    return tuple(replace(one, mend=mend) for one, mend in zip(findings, mends, strict=True))
 
 
 def environment_files(facts: Mapping[str, str]) -> list[Path]:

@@ -120,6 +120,7 @@ class Gate:
         self._hold: Hold | None = None
         self._open = asyncio.Event()
         self._open.set()
+        self._untold = False  # all may go on, and who waits does not know yet
 
     def read(self) -> None:
         """See at once how things stand, before anything is started."""
@@ -129,7 +130,11 @@ class Gate:
             self._shut(found)
 
     def _found(self) -> Hold | None:
-        return read_hold(self._file) if self._file is not None else None
+        """Read the file; one that is there and cannot be read just now lifts no hold."""
+        if self._file is None:
+            return None
+        found = read_hold(self._file)
+        return self._hold if found is None and _is_there(self._file) else found
 
     @property
     def hold(self) -> Hold | None:
@@ -173,13 +178,14 @@ class Gate:
         lifted: Callable[[], Awaitable[None]],
     ) -> None:
         found, before = self._found(), self._hold
-        if found == before:
-            return
         if found is None:
-            self._hold = None
-            self._open.set()
-            log.info("hold.lifted")
-            await lifted()
+            if before is not None:
+                self._lift()
+            if self._untold:  # a store that failed is asked again at the next look
+                await lifted()
+                self._untold = False
+            return
+        if found == before:
             return
         if found.state == "held" and not self.held:
             self._shut(found.but("frozen"))
@@ -191,3 +197,15 @@ class Gate:
     def _shut(self, hold: Hold) -> None:
         self._hold = hold
         self._open.clear()
+
+    def _lift(self) -> None:
+        self._hold, self._untold = None, True
+        self._open.set()
+        log.info("hold.lifted")
+
+
+def _is_there(file: Path) -> bool:
+    with contextlib.suppress(OSError):
+        file.stat()
+        return True
+    return False

@@ -44,7 +44,7 @@ class Release:
             return cls.of(orjson.loads(file.read_bytes()))
         except FileNotFoundError:
             return cls("")
-        except (ValueError, TypeError) as exc:
+        except (OSError, ValueError, TypeError) as exc:
             raise StartError(
                 f"{file} cannot be read; correct it, or remove it to use the OpenCode on the PATH."
             ) from exc
@@ -98,6 +98,7 @@ def install(version: str, root: Path) -> Path:
     draft.mkdir(parents=True)
     try:
         _fetch(npm, version, draft)
+        shutil.rmtree(root / version, ignore_errors=True)  # what is left of one without its program
         draft.rename(root / version)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

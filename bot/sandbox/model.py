@@ -76,7 +76,10 @@ class ScriptedModel:
         app = web.Application(client_max_size=BODY_LIMIT)
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._complete)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S)
+        # Who went away is not answered any more: nobody would hold what stands still for them.
+        self._runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=STOP_S, handler_cancellation=True
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
         await site.start()
@@ -176,7 +179,7 @@ class ScriptedModel:
         return _json(wire.completion(step))
 
     async def _wait(self, wait: Wait) -> None:
-        # A gate without a name is never opened: only our own stop ends this request.
+        # A gate without a name is never opened: our own stop or the client's end ends this request.
         gate = asyncio.Event()
         if wait.gate:
             gate = self._gates.setdefault(wait.gate, gate)

@@ -112,11 +112,8 @@ def consult(terminal: Terminal, settings: Settings, file: Path, environ: Mapping
     """Let the doctor look at what was set up, as a service will see it that has these files alone."""
     written = {f"{entry.env}{end}" for entry in catalogue() for end in ("", FROM_FILE)}
     left = {name: value for name, value in environ.items() if name not in written}
-    terminal.title("Doctor")
-    terminal.say(
-        "The service may not run yet: what follows from that goes away when it is started."
-    )
-    doctor.run(settings, file, left)
+    terminal.title("Doctor: what is not fine")
+    doctor.run_in_short(settings, file, left)
 
 
 def remember(terminal: Terminal, file: Path, *, units: bool) -> None:
@@ -127,12 +124,12 @@ def remember(terminal: Terminal, file: Path, *, units: bool) -> None:
     if units:
         program = f"sudo {program}"
     start = "systemctl status opencode-wecom" if units else f"{program} run"
+    terminal.say(
+        f"\nOpenCode is proved up to {NEWEST}: `opencode upgrade` brings it there, "
+        "`opencode rollback` back."
+    )
     terminal.title("Three commands to remember")
     terminal.say(f"In {ROOT}:")
     terminal.say(f"  {start}")
     terminal.say(f"  {program} doctor")
     terminal.say(f"  {program} backup")
-    terminal.say(
-        f"\nOpenCode is proved up to {NEWEST}: `opencode upgrade` brings it there, "
-        "`opencode rollback` back."
-    )

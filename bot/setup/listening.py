@@ -12,7 +12,8 @@ from aiohttp import web
 
 from bot.background import Background
 from bot.clock import now_ms
-from bot.doctor.asking import FAILURES, asking
+from bot.doctor.asking import FAILURES, asking, why
+from bot.errors import system_words
 from bot.messages import InboundMessage, PlatformEvent
 from bot.setup.live import Live
 from bot.texts import language_of
@@ -135,7 +136,7 @@ class Door:
             async with asking(public_url) as http:
                 answer = await http.get(f"{public_url}{HEALTH}")
         except FAILURES as exc:
-            return f"there is no answer from here ({type(exc).__name__})"
+            return f"there is no answer from here ({why(exc)})"
         if answer.headers.get(MARK) == self._mark:
             return ""
         return f"something else answers there (status {answer.status_code}), not {self.url}"
@@ -164,7 +165,7 @@ async def opened_door(settings: Settings, heard: Heard) -> AsyncIterator[Door]:
             await web.TCPSite(runner, host, port).start()
         except OSError as exc:
             taken = exc.errno == errno.EADDRINUSE
-            why = "something else listens there" if taken else exc.strerror or str(exc)
+            why = "something else listens there" if taken else system_words(exc)
             raise PortTaken(f"cannot listen on {host}:{port}: {why}") from exc
         yield door
 

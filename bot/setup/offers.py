@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.background import Background
+from bot.choices import quiet_directory
+from bot.doctor.inforce.told import PUBLIC, ask
+from bot.doctor.scene import address_of
 from bot.errors import OpenCodeError, OpenCodeUnavailable, StartError
 from bot.opencode.client import OpenCode
 from bot.opencode.probe import Address
@@ -20,12 +23,16 @@ ANSWER_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """Models as ``provider/model`` and agents that can be chosen; ``error``: why nothing is known."""
+    """Models as ``provider/model`` and agents that can be chosen; ``error``: why nothing is known.
+
+    ``public``: nobody has set a key, and what there is are the public models of OpenCode's vendor.
+    """
 
     models: tuple[str, ...] = ()
     agents: tuple[str, ...] = ()
     version: str = ""
     error: str = ""
+    public: bool = False
 
 
 async def offered(
@@ -41,7 +48,9 @@ async def offered(
         models, agents = (
             [str(name) for name in facts.get(kind, ())] for kind in ("models", "agents")
         )
-        return Offers(tuple(models), tuple(agents), str(facts.get("version", "")))
+        address = address_of(settings)
+        public = address is not None and await _is_public(address, quiet_directory(settings))
+        return Offers(tuple(models), tuple(agents), str(facts.get("version", "")), public=public)
     try:
         return await _asked(settings, environ)
     except (OpenCodeError, OpenCodeUnavailable, StartError, TimeoutError, OSError) as exc:
@@ -93,7 +102,16 @@ async def _ask(address: Address, directory: Path) -> Offers:
         version = await client.health()
         agents = await client.agents(directory)
         names = (a.name for a in agents if a.mode != "subagent" and not a.hidden)
-        return Offers(await client.models(directory), tuple(names), version)
+        models = await client.models(directory)
+        return Offers(models, tuple(names), version, public=await _is_public(address, directory))
+
+
+async def _is_public(address: Address, directory: Path) -> bool:
+    told = await ask(address, directory)
+    keys = (
+        {} if isinstance(told, str) else {one.id: one.key for one in told.providers if one.models}
+    )
+    return bool(keys) and set(keys.values()) == {PUBLIC}
 
 
 def _words(exc: Exception) -> str:

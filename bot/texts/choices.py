@@ -42,4 +42,5 @@ NO_AGENT = Text(
     zh="OpenCode 没有可用的智能体。请管理员检查它的配置。E-AGENT",
     en="OpenCode has no agent to use. An administrator has to look at its configuration. E-AGENT",
 )
+AS_SAID = Text(zh="{words}", en="{words}")
 NONE = Text(zh="（无）", en="(none)")

@@ -80,6 +80,10 @@ RECYCLED = Text(
     zh="♻️ OpenCode 已重启，可以继续使用。打断了 {count} 个任务，各聊天已收到说明。",
     en="♻️ OpenCode was restarted and is ready. {count} interrupted; each chat was told.",
 )
+RECYCLE_HELD = Text(
+    zh="🔧 OpenCode 正在升级，升级时会重新启动；这里什么也没做。/stop 可以停止本聊天的任务。",
+    en="🔧 OpenCode is being upgraded, which starts it anew; nothing was done here. /stop ends this chat's task.",
+)
 RECYCLE_FAILED = Text(
     zh="❌ OpenCode 已结束，但还没有重新起来；服务会继续尝试。/status 查看，原因在服务日志里。E-OC-DOWN",
     en="❌ OpenCode was ended and has not come up again; the service goes on trying. /status shows it, the log says why. E-OC-DOWN",

@@ -72,7 +72,7 @@ CHAT_FINDING = Text(
     en="{mark} {group} · {title}: {evidence}\n  → {mend}",
 )
 CHAT_MORE = Text(
-    zh="还有 {count} 项没有列出：在服务器上运行 .venv/bin/python -m bot doctor",
-    en="{count} more; run .venv/bin/python -m bot doctor on the machine",
+    zh="还有 {count} 项没有列出：在服务器上运行 {program} doctor",
+    en="{count} more; run {program} doctor on the machine",
 )
 CHAT_FINE = Text(zh="一切正常。", en="All is well.")

@@ -21,6 +21,10 @@ CHOICE_UNKNOWN = Text(
     zh="🤖 智能体和模型：OpenCode 连不上，暂时查不到",
     en="🤖 Agent and model: OpenCode cannot be asked now",
 )
+CHOICE_LATE = Text(
+    zh="🤖 智能体和模型：OpenCode 还没有回答，稍后再发 /status",
+    en="🤖 Agent and model: OpenCode has not answered yet; try /status again in a moment",
+)
 CHOICE_WRONG = Text(zh="⚠️ {problem}", en="⚠️ {problem}")
 PENDING = Text(
     zh="🔐 待批准：{codes} · /pending", en="🔐 Waiting for a decision: {codes} · /pending"
@@ -56,6 +60,10 @@ SERVER_READY = Text(zh="● OpenCode {version} 正常", en="● OpenCode {versio
 SERVER_STARTING = Text(
     zh="◐ OpenCode 正在启动，消息会保存并自动执行",
     en="◐ OpenCode is starting; messages are kept and will run",
+)
+SERVER_HELD = Text(
+    zh="🔧 OpenCode 正在升级，消息会保存并在升级完成后执行",
+    en="🔧 OpenCode is being upgraded; messages are kept and run once that is done",
 )
 SERVER_DOWN = Text(
     zh="○ OpenCode 连不上，消息会保存并在恢复后执行",

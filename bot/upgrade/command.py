@@ -49,8 +49,8 @@ def run(options: argparse.Namespace, settings: Settings, file: Path | None) -> i
                 return asyncio.run(_move(options, settings))
             except KeyboardInterrupt:
                 return asyncio.run(_interrupted(options, settings))
-    except FAILURES as exc:
-        sys.stderr.write(f"opencode-wecom: {words_of(exc)}\n")
+    except (*FAILURES, KeyboardInterrupt) as exc:  # the latter: once more, on the way back
+        sys.stderr.write(f"opencode-wecom: {words_of(exc) or 'Interrupted.'}\n")
         if read_hold(folders.hold) is not None:
             sys.stderr.write(
                 "New turns are still held back. Mend that and do it again to go on, or "
@@ -68,7 +68,7 @@ async def _status(options: argparse.Namespace, settings: Settings) -> int:
 async def _move(options: argparse.Namespace, settings: Settings) -> int:
     async with _opened(options, settings) as (engine, move):
         journal = load(engine.folders.journal)
-        if journal is None or journal.over:
+        if journal is None or journal.over or _is_lifted(options, engine, journal):
             journal = await _begun(options, settings, engine)
             if journal is None:
                 return FINE
@@ -120,6 +120,15 @@ async def _begun(options: argparse.Namespace, settings: Settings, engine: Engine
     if not await _agreed(options, "Go back?"):
         raise UpgradeError("Nothing was changed.")
     return journal.keep(engine.folders.journal)
+
+
+def _is_lifted(options: argparse.Namespace, engine: Engine, journal: Journal) -> bool:
+    """Tell whether an upgrade that is to be rolled back was at its end, with turns running again.
+
+    What came since then is lost with a rollback: that has to be said and asked first.
+    """
+    ended = journal.command == "upgrade" and journal.step == "check" and not journal.back
+    return ended and options.action == "rollback" and read_hold(engine.folders.hold) is None
 
 
 def _resumed(options: argparse.Namespace, journal: Journal) -> Journal:

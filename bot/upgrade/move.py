@@ -21,7 +21,7 @@ from bot.opencode.releases import Release
 from bot.upgrade.canary import Canary
 from bot.upgrade.engine import Engine
 from bot.upgrade.journal import BACK, STEPS, UNTOUCHED, Journal, Outcome, Step
-from bot.upgrade.saving import DATA, put_back, save
+from bot.upgrade.saving import DATA, forget_draft, put_back, save
 from bot.upgrade.sessions import at_service, client_of, compared, counted
 from config.settings import Settings
 from store import SQLITE
@@ -120,6 +120,7 @@ class Move:
     def _over(self, journal: Journal, outcome: Outcome) -> Journal:
         """Let all go on, and only then call it done: cut off in between, it is looked at again."""
         self._canary.clear()
+        forget_draft(Path(journal.backup))
         self._engine.lift()
         crashpoint("upgrade.lift")
         return self._kept(journal.but(outcome=outcome, ended_at=self._clock()))

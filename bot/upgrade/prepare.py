@@ -32,7 +32,7 @@ async def upgrade_to(
     target: str, engine: Engine, settings: Settings, clock: Clock, say: Say, *, force: bool
 ) -> Journal | None:
     """Install the release and return the journal of the move; None when it runs already."""
-    origin = await engine.current()
+    origin = await engine.current() or await _brought_back(engine, say)
     if not origin:
         raise UpgradeError("There is no OpenCode here to upgrade: start the service once first.")
     if origin == target:
@@ -41,9 +41,12 @@ async def upgrade_to(
     _must_be_wanted(origin, target, force=force)
     must_be_importable(engine.data, origin)
     present = program_of(target, engine.releases).exists()
-    _must_have_room(settings.server.data_dir, COPIES * size(engine.data))
+    copies = COPIES * size(engine.data)
+    _must_have_room(settings.server.data_dir, copies)
     if not present:
-        _must_have_room(_existing(engine.releases), RELEASE_BYTES)
+        place = _existing(engine.releases)
+        shared = place.stat().st_dev == settings.server.data_dir.stat().st_dev
+        _must_have_room(place, RELEASE_BYTES + (copies if shared else 0))
         say(f"Installing OpenCode {target} …")
         await asyncio.to_thread(install, target, engine.releases)
     say(f"OpenCode {origin} runs; {target} is installed.")
@@ -66,6 +69,8 @@ async def back_from(engine: Engine, settings: Settings, clock: Clock, say: Say) 
     _must_have_room(settings.server.data_dir, COPIES * size(engine.data))
     wanted = Release(release.previous if release.was_chosen else "")
     after = await engine.resort(wanted, release.previous)
+    if after.version:  # it may have been removed since, to make room
+        await asyncio.to_thread(install, after.version, engine.releases)
     tell_lost(saved, await _lost(engine, settings, saved), say)
     now = clock()
     backup = _folder(settings, origin, release.previous, now)
@@ -79,6 +84,15 @@ async def back_from(engine: Engine, settings: Settings, clock: Clock, say: Say) 
         now,
         restores=release.backup,
     )
+
+
+async def _brought_back(engine: Engine, say: Say) -> str:
+    """Install the chosen release whose program is gone; return its version, empty for no choice."""
+    version = engine.chosen()
+    if version:
+        say(f"OpenCode {version} is chosen and is not there any more. Installing it …")
+        await asyncio.to_thread(install, version, engine.releases)
+    return version
 
 
 def must_be_importable(data: Path, origin: str) -> None:

@@ -48,12 +48,34 @@ def save(
     """
     if (folder / MANIFEST).exists():
         return verified(folder)
-    draft = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(draft, ignore_errors=True)
+    draft = draft_of(folder)
+    forget_draft(folder)
     if not folder.parent.exists():
         folder.parent.mkdir(mode=PRIVATE, parents=True)
         hand_over(folder.parent, folder.parent.parent)  # the service keeps its own backups there
-    draft.mkdir(mode=PRIVATE)
+    try:
+        draft.mkdir(mode=PRIVATE)
+        _fill(draft, data, configs, database, facts)
+        draft.rename(folder)
+    finally:
+        forget_draft(folder)  # half a backup would take the room that the disk lacks
+    sync(folder.parent)
+    return verified(folder)
+
+
+def draft_of(folder: Path) -> Path:
+    """Return where a backup stands until it is whole."""
+    return folder.with_name(f".{folder.name}.new")
+
+
+def forget_draft(folder: Path) -> None:
+    """Remove what is left of a backup that was not finished."""
+    shutil.rmtree(draft_of(folder), ignore_errors=True)
+
+
+def _fill(
+    draft: Path, data: Path, configs: Iterable[Path], database: Path, facts: tuple[str, str, int]
+) -> None:
     check_space(draft, size(data) + _bytes(database), "The backup of OpenCode's data")
     (draft / DATA).mkdir(mode=PRIVATE)
     for file in _existing(data, (*DATABASE, *CREDENTIALS)):
@@ -68,9 +90,6 @@ def save(
     sync(*_files(draft), *(path for path in draft.rglob("*") if path.is_dir()))
     raw = {"format": FORMAT} | asdict(Saved(origin, target, at, files))
     write_durably(draft / MANIFEST, orjson.dumps(raw, option=orjson.OPT_INDENT_2))
-    draft.rename(folder)
-    sync(folder.parent)
-    return verified(folder)
 
 
 def verified(folder: Path) -> Saved:
@@ -100,20 +119,29 @@ def put_back(folder: Path, data: Path) -> None:
     """
     verified(folder)
     source = folder / DATA
+    _forget_copies(data)
     check_space(data, size(source), "The data of before")
     owner = (data / DATABASE[0]) if (data / DATABASE[0]).exists() else data
     drafts = []
-    for file in _existing(source, DATABASE):
-        draft = data / f".{file.name}.back"
-        draft.unlink(missing_ok=True)
-        _copied(file, draft)
-        hand_over(draft, owner)
-        drafts.append((draft, data / file.name))
-    for name in reversed(DATABASE):  # a log without its database is nothing, and is never read
-        (data / name).unlink(missing_ok=True)
-    for draft, target in reversed(drafts):
-        draft.replace(target)
+    try:
+        for file in _existing(source, DATABASE):
+            draft = data / f".{file.name}.back"
+            _copied(file, draft)
+            hand_over(draft, owner)
+            drafts.append((draft, data / file.name))
+        for name in reversed(DATABASE):  # a log without its database is nothing, and is never read
+            (data / name).unlink(missing_ok=True)
+        for draft, target in reversed(drafts):
+            draft.replace(target)
+    finally:
+        _forget_copies(data)
     sync(data)
+
+
+def _forget_copies(data: Path) -> None:
+    """Remove copies that did not come to be the database."""
+    for name in DATABASE:
+        (data / f".{name}.back").unlink(missing_ok=True)
 
 
 def copied_into(folder: Path, data: Path) -> None:

@@ -52,12 +52,16 @@ class RunningService:
                 f"The service at {self.url} does not accept our admin token; run this as its user "
                 "and with its settings (--config, BOT_ADMIN_TOKEN)."
             )
-        if answer.is_error:
+        try:
+            facts = None if answer.is_error else answer.json()
+        except ValueError:
+            facts = None
+        if not isinstance(facts, dict):
             raise UpgradeError(
                 f"The service at {self.url} answers {answer.status_code} where it should say how it "
                 "stands. Is it this service that listens there?"
             )
-        return _told(answer.json())
+        return _told(facts)
 
     def _headers(self) -> dict[str, str]:
         token = self._settings.server.admin_token

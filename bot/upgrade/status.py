@@ -1,10 +1,12 @@
 """``opencode status``: what runs, what is chosen, what there is, and how the last upgrade ended."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bot.backup.places import MEGABYTE
 from bot.errors import StartError, UpgradeError
 from bot.opencode.hold import read_hold, told
 from bot.opencode.probe import NEWEST, OLDEST, proved
@@ -16,6 +18,7 @@ from bot.upgrade.saving import size
 from config.settings import Settings
 from store import SQLITE
 from store.mapping import mapped
+from store.sqlite import BACKUPS
 
 
 async def tell(engine: Engine, settings: Settings, now: int, say: Callable[[str], None]) -> None:
@@ -51,6 +54,43 @@ def _facts(
     release = engine.release()
     if release.previous:
         yield "way back", f"to {release.previous}, with the data in {release.backup}"
+    yield "disk", _disk(engine, settings)
+    if idle := _idle(engine, settings, version):
+        yield "not needed", f"{_megabytes(idle)}; to remove it: rm -r {shlex.join(map(str, idle))}"
+
+
+def _disk(engine: Engine, settings: Settings) -> str:
+    """Say how much room is taken by what upgrades leave, which nothing removes by itself."""
+    releases = [engine.releases / version for version in installed(engine.releases)]
+    backups = _backups(settings)
+    return (
+        f"{len(releases)} releases with {_megabytes(releases)}, "
+        f"{len(backups)} backups of upgrades with {_megabytes(backups)}"
+    )
+
+
+def _idle(engine: Engine, settings: Settings, version: str) -> list[Path]:
+    """Return releases and backups that neither what runs nor the way back needs."""
+    journal, release = load(engine.folders.journal), engine.release()
+    if journal is not None and not journal.over:
+        return []  # each of them may be needed yet
+    used = {version, release.version, release.previous, NEWEST}
+    old = [each for each in installed(engine.releases) if each not in used]
+    kept = {release.backup, journal.backup if journal is not None else ""}
+    backups = [each for each in _backups(settings) if str(each) not in kept]
+    return [*(engine.releases / each for each in old), *backups]
+
+
+def _backups(settings: Settings) -> list[Path]:
+    """Return the backups that upgrades have made, and what is left of unfinished ones."""
+    folder = (settings.server.data_dir / BACKUPS).absolute()
+    return sorted([*folder.glob("opencode-*-*-*"), *folder.glob(".opencode-*.new")])
+
+
+def _megabytes(folders: Iterable[Path]) -> str:
+    facts = (file.lstat() for folder in folders for file in folder.rglob("*"))
+    sizes = {(each.st_dev, each.st_ino): each.st_size for each in facts}  # npm links files twice
+    return f"{sum(sizes.values()) / MEGABYTE:,.1f} MB"
 
 
 def _last(journal: Journal | None) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import pwd
 import re
 import shlex
@@ -26,13 +27,14 @@ LIMIT_S = 120.0
 AWAKE_S = 15.0
 PATIENCE_S = 5.0  # for an answer, between two looks at the unit
 OVER = ("inactive", "failed")
-SHOWN = ("LoadState", "ActiveState", "InvocationID", "ExecStart", "Environment", "User")
+SHOWN = ("LoadState", "ActiveState", "InvocationID", "ExecStart", "Environment", "User", "MainPID")
+PLACES = ("HOME", "XDG_DATA_HOME", "OPENCODE_DB")  # where its data may be
 PATH_OF = re.compile(r"path=([^ ;]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What systemd tells of a unit."""
+    """What systemd tells of a unit. ``living``: the places that its server knows, if it runs."""
 
     name: str
     state: str
@@ -40,6 +42,7 @@ class Unit:
     program: Path
     environ: Mapping[str, str]
     user: str
+    living: Mapping[str, str]
 
     @property
     def current(self) -> Path:
@@ -98,7 +101,39 @@ def show(name: str) -> Unit:
         Path(found[1]) if found else Path("/"),
         dict(pairs),
         facts.get("User", ""),
+        _living(facts.get("MainPID", "")),
     )
+
+
+def _living(pid: str) -> dict[str, str]:
+    """Return the places that a running server was told, by files of its environment, too."""
+    try:
+        raw = Path("/proc", pid, "environ").read_bytes()
+    except OSError:
+        return {}
+    pairs = (pair.partition("=")[::2] for pair in os.fsdecode(raw).split("\0"))
+    return {name: value for name, value in pairs if name in PLACES}
+
+
+def _data(environ: Mapping[str, str], home: Path) -> Path:
+    return Path(environ.get("XDG_DATA_HOME") or home / ".local/share") / "opencode"
+
+
+def _must_be_there(unit: Unit, data: Path) -> None:
+    """Refuse a server whose data are elsewhere than its unit says: no backup would hold them.
+
+    What it was told by a file is not seen once it is ended, so that cannot be gone by.
+    """
+    if unit.environ.get("OPENCODE_DB") or unit.living.get("OPENCODE_DB"):
+        raise UpgradeError(
+            f"{unit.name} has OPENCODE_DB set: its database is elsewhere, and no backup would hold "
+            "it. Unset it, or upgrade the unit by hand."
+        )
+    if unit.living and _data(unit.living, Path(unit.living.get("HOME") or unit.home)) != data:
+        raise UpgradeError(
+            f"The server of {unit.name} does not have its data in {data}. What says where they are "
+            "(HOME, XDG_DATA_HOME) must stand in the unit as Environment=, not in a file."
+        )
 
 
 class UnitEngine(Engine):
@@ -116,7 +151,8 @@ class UnitEngine(Engine):
         home = unit.home
         self._current = unit.current
         self.words = f"{name}, at {settings.opencode.url}"
-        self.data = Path(unit.environ.get("XDG_DATA_HOME") or home / ".local/share") / "opencode"
+        self.data = _data(unit.environ, home)
+        _must_be_there(unit, self.data)
         config = Path(unit.environ.get("XDG_CONFIG_HOME") or home / ".config") / "opencode"
         self.configs = (config, home / ".opencode")
         self.releases = self._current.parent / RELEASES

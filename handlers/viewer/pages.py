@@ -69,7 +69,9 @@ class Pages:
             answer = self._notice(request, turn)
         else:
             answer = self._html("page.html", turn.language, await self._facts(turn))
-        log.info("link.opened", turn=_number(request), path="", status=answer.status)
+        n = _number(request)
+        note = log.info if n else log.debug  # no turn has the number 0: it is the doctor who asks
+        note("link.opened", turn=n, path="", status=answer.status)
         return answer
 
     async def progress(self, request: web.Request) -> web.Response:

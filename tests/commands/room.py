@@ -80,6 +80,7 @@ class Server:
     state: str = "ready"
     version: str = "1.18.33"
     warning: str | None = None
+    gate: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(shut=False))
 
     async def recycle(self):
         self.recycled += 1

@@ -112,3 +112,11 @@ async def test_with_nothing_to_leave_it_says_that_the_server_is_not_ours(room):
     said = await room.say("/stop!", sender="boss")
     assert "不能重启" in said
     assert "没有正在跑的任务" in said
+
+
+async def test_during_an_upgrade_the_server_is_left_to_it_and_nothing_is_interrupted(room):
+    await room.running()
+    room.server.gate.shut = True
+    assert "OpenCode 正在升级" in await room.say("/stop!", sender="boss")
+    assert room.engine.stops == []
+    assert room.server.recycled == 0

@@ -140,6 +140,8 @@ async def test_status_is_answered_while_opencode_is_away(room, opencode):
     assert "○ OpenCode 连不上" in said
     room.server.state = "starting"
     assert "正在启动" in await room.say("/status")
+    room.server.gate.shut = True
+    assert "OpenCode 正在升级" in await room.say("/status")
 
 
 async def test_status_says_what_is_true_when_it_is_said_however_slow_opencode_is(room, opencode):
@@ -159,7 +161,7 @@ async def test_status_says_what_is_true_when_it_is_said_however_slow_opencode_is
         lines = (await room.with_parts(choices=Slow()).say("/status")).splitlines()
     assert lines[0].startswith(f"▸ 正在跑 #{second.n} 二")
     assert lines[2] == "📥 没有排队"
-    assert lines[4].endswith("暂时查不到")
+    assert lines[4].endswith("OpenCode 还没有回答，稍后再发 /status")
 
 
 async def test_status_shows_warnings_of_the_server_and_a_cut_event_stream(room):

@@ -58,6 +58,18 @@ async def test_settings_that_cannot_be_loaded_are_the_first_errors_and_no_traceb
         assert len(tar.getnames()) == 10
 
 
+async def test_of_settings_that_are_no_toml_nothing_else_is_an_error(run, tmp_path):
+    file = tmp_path / "bot.toml"
+    file.write_text("broken [\n")
+    environ = {"BOT_DATA_DIR": str(tmp_path / "data")}
+    code, said = await over(await run("--config", str(file), "doctor", **environ))
+    assert code == 2
+    [line] = [line for line in said.splitlines() if "❌" in line and "errors" not in line]
+    assert "is no TOML" in line
+    assert "what depends on the settings was not looked at: they cannot be read" in said
+    assert "⚠️" not in said
+
+
 async def test_mends_can_be_pasted_where_the_doctor_was_called(run, tmp_path):
     file = tmp_path / "bot.toml"
     file.write_text('[access]\nadmins = ["boss"]\n')
@@ -65,7 +77,7 @@ async def test_mends_can_be_pasted_where_the_doctor_was_called(run, tmp_path):
     python = Path(sys.executable)
     called = python.relative_to(ROOT) if python.is_relative_to(ROOT) else python
     assert code == 2
-    assert f"or {called} -m bot --config {file} run" in said
+    assert f"→ {called} -m bot --config {file} run" in said
     assert "python -m bot run" not in said.replace(f"{called} -m bot", "")
 
 
@@ -198,6 +210,8 @@ async def test_the_doctor_speaks_chinese_too(make_bot, fake):
     bot = await make_bot(fake)
     said = await told(bot, await bot.wecom.say("boss", "/检查"))
     assert said.startswith("🩺 检查：❌ ")
+    assert "新聊天用智能体 build（OpenCode 的默认智能体）" in said
+    assert "（the " not in said
 
 
 async def test_nobody_else_is_told(make_bot, fake):

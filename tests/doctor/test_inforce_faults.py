@@ -23,7 +23,7 @@ from store.database import Statement
 from tests.doctor.opencode_scenes import SECRET, look, only, scene_in, scripted, user_folder, write
 
 INSERT = "INSERT INTO chats ({}) VALUES ({})"
-RESTART = "restart the service: systemctl restart opencode-wecom"
+RESTART = "start the service anew"  # no unit starts it here
 
 
 async def test_an_agent_of_a_folder_above_the_project_is_named_with_its_file(tmp_path):
@@ -190,6 +190,36 @@ async def test_a_model_that_an_agent_silences_is_said_to_do_nothing(tmp_path):
     assert finding.grade == "warning"
     assert finding.evidence.startswith("opencode.model = fake/two does nothing; agent plan (set by")
     assert finding.mend.startswith("unset opencode.agent (OPENCODE_AGENT) or opencode.model")
+
+
+@pytest.mark.parametrize(
+    ("key", "toml", "grade"),
+    [
+        ("public", "", "warning"),
+        ("public", '[opencode]\nmodel = "opencode/one"', "fine"),
+        ("mine", "", "fine"),
+    ],
+)
+async def test_a_public_model_that_nobody_has_chosen_is_named(tmp_path, key, toml, grade):
+    provider = {"id": "opencode", "options": {"apiKey": key}, "models": {"one": {}}}
+    async with scripted(tmp_path) as fake:
+        fake.providers = {"providers": [provider], "default": {"opencode": "one"}}
+        del fake.config["model"]
+        finding = await only(inforce.choice, scene_in(tmp_path, toml=toml))
+    assert finding.grade == grade
+    assert ("nobody has chosen a model" in finding.evidence) is (grade == "warning")
+    assert finding.mend.startswith("log in to a provider of yours") is (grade == "warning")
+
+
+async def test_a_chat_reads_the_rule_of_agent_and_model_in_its_language(tmp_path):
+    async with scripted(tmp_path) as fake:
+        scene = scene_in(tmp_path)
+        words = table.short(await look_in_force(scene))
+        fake.config["default_agent"] = "gone"
+        gone = table.short(await look_in_force(scene))
+    assert words.zh.startswith("新聊天用智能体 build（OpenCode 的默认智能体），模型 fake/")
+    assert "没有智能体 gone" in gone.zh
+    assert "has no agent gone" in gone.en
 
 
 async def test_nothing_is_said_against_a_service_that_is_well(tmp_path):

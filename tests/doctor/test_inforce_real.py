@@ -130,7 +130,7 @@ async def test_a_configuration_that_changed_after_the_start_counts_later(scene, 
         shutil.copy(folder / "before", file)
     assert finding.grade == "warning"
     assert str(file) in finding.evidence
-    assert finding.mend == "restart the service: systemctl restart opencode-wecom"
+    assert finding.mend == "start the service anew"
     assert (await only(inforce.configuration, scene)).grade == "fine"
 
 

@@ -1,6 +1,7 @@
 """What the doctor makes of its checks: a report for people, for programs, for a chat."""
 
 import asyncio
+from pathlib import Path
 
 import orjson
 import pytest
@@ -126,6 +127,24 @@ async def test_a_chat_shows_the_worst_first_and_counts_what_is_well(scene):
     )
     well = render.for_chat(await report_of(scene, fine), "en", Redactor([]))
     assert well == "🩺 Doctor: ❌ 0 · ⚠️ 0 · ✅ 1 fine\nAll is well."
+
+
+async def test_a_chat_names_the_program_as_it_is_called_on_the_machine(scene):
+    @check("made.up", TITLE)
+    async def held(_):
+        return [held.error("held", "python -m bot opencode rollback")]
+
+    called = render.program(Path("/etc/bot.toml"))
+    assert called.endswith(" -m bot --config /etc/bot.toml")
+    said = render.for_chat(await report_of(scene, held), "en", Redactor([]), called)
+    assert f"→ {called} opencode rollback" in said
+
+
+async def test_in_short_only_what_is_not_fine_is_shown_and_all_is_counted(scene):
+    said = render.in_short(await report_of(scene, fine, bad))
+    assert "all is well" not in said
+    assert "⚠️ Title — it is old" in said
+    assert said.endswith("❌ 1 errors, 1 warnings, 1 fine")
 
 
 async def test_a_chat_shows_no_more_than_fits(scene):

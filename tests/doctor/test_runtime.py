@@ -70,7 +70,7 @@ async def test_a_service_that_does_not_run_is_named_with_how_to_start_it(tmp_pat
     scene = await look_around(scene.settings, None, scene.environ)
     found = await only(scene, "runtime.service")
     assert (found.grade, f"{scene.url} does not answer" in found.evidence) == ("error", True)
-    assert found.mend.startswith("systemctl start opencode-wecom")
+    assert found.mend == "python -m bot run", "there is no unit here"
     assert (await only(scene, "runtime.port")).grade == "fine"
 
 
@@ -80,6 +80,32 @@ async def test_a_service_that_holds_the_data_and_says_nothing_is_named_by_its_pi
     with held(scene) as pid:
         found = await only(scene, "runtime.service")
     assert found.evidence.startswith(f"process {pid} works on the database")
+
+
+async def test_a_service_that_is_slow_to_answer_is_not_called_down(tmp_path):
+    async def answers_never(reader, writer):
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(answers_never, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        scene = scene_in(tmp_path, BOT_PORT=str(port))
+        scene = await look_around(scene.settings, None, scene.environ, limit_s=0.1)
+        with held(scene) as pid:
+            found = await only(scene, "runtime.service")
+        nobody = await only(scene, "runtime.service")
+    assert found.grade == "warning"
+    assert found.evidence.startswith(
+        f"process {pid} runs and is slow: {scene.url} has not answered"
+    )
+    assert "start" not in found.mend
+    assert nobody.grade == "error", "something else has the port and gives no answer"
+
+
+async def test_mends_name_the_unit_that_starts_the_service(tmp_path):
+    path = programs(tmp_path / "bin", systemctl=unit())
+    scene = scene_in(tmp_path, told=live(version="0.0.1"), PATH=path)
+    assert (await only(scene, "runtime.service")).mend == "systemctl restart opencode-wecom"
 
 
 async def test_a_port_that_somebody_else_has_is_named_with_whom(tmp_path):
@@ -110,7 +136,7 @@ async def test_a_service_that_has_the_port_itself_and_another_token_is_told_once
 
 async def test_a_service_of_another_version_is_to_be_restarted(tmp_path):
     found = await only(scene_in(tmp_path, told=live(version="0.0.1")), "runtime.service")
-    assert (found.grade, found.mend) == ("warning", "systemctl restart opencode-wecom")
+    assert (found.grade, found.mend) == ("warning", "start the service anew")
     assert f"what is installed here is {VERSION}" in found.evidence
 
 

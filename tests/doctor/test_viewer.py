@@ -152,7 +152,7 @@ async def test_a_key_that_was_changed_under_the_service_is_named(bot, tmp_path):
     assert (await only(scene, "viewer.link")).grade == "fine"
     (scene.data_dir / "link.key").write_bytes(b"k" * 32)
     found = await only(scene, "viewer.link")
-    assert (found.grade, found.mend) == ("error", "systemctl restart opencode-wecom")
+    assert (found.grade, found.mend) == ("error", "start the service anew")
 
 
 async def test_a_key_that_cannot_be_read_proves_nothing_and_is_named(bot):

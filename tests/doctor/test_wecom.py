@@ -59,7 +59,7 @@ async def test_a_service_that_runs_with_another_key_than_the_settings_is_named(
     bot = await make_bot(fake)
     found = await only(await look(bot, **other), "wecom.callback")
     assert (found.grade, "answers 403" in found.evidence) == ("error", True)
-    assert found.mend.startswith("systemctl restart opencode-wecom")
+    assert found.mend.startswith("start the service anew")
 
 
 async def test_a_callback_url_that_leads_elsewhere_is_named(make_bot, fake):

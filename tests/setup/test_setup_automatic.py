@@ -73,7 +73,7 @@ def test_a_clean_folder_is_set_up_without_a_question(place, given):
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    for words in ("http://127.0.0.1:8080/wecom/bot", "Three commands", "What is in force"):
+    for words in ("http://127.0.0.1:8080/wecom/bot", "Three commands", "Doctor: what is not fine"):
         assert words in said
     assert TOKEN not in said
     assert AES_KEY not in said

@@ -9,10 +9,11 @@ from bot.errors import StartError
 from bot.opencode.probe import NEWEST
 from bot.sandbox.model import ScriptedModel
 from bot.setup.draft import Draft
-from bot.setup.finish import install_units, remember, search_path, unit_values
+from bot.setup.finish import consult, install_units, remember, search_path, unit_values
 from bot.setup.offers import offered
 from bot.setup.programs import ROOT, find, install_pinned, install_shared
 from bot.setup.steps.address import doubts_about
+from bot.setup.steps.model import _one_of
 from bot.setup.steps.wecom import new_key, new_token
 from bot.setup.terminal import Terminal
 from bot.setup.units import can_install
@@ -91,7 +92,9 @@ def test_the_commands_to_remember_name_the_settings_and_root_where_they_need_it(
     assert f"In {ROOT}:\n" in shown, "nowhere else is the package found"
     assert f"  sudo .venv/bin/python -m bot --config {tmp_path}/bot.toml doctor\n" in shown
     remember(Terminal(), ROOT / "config/bot.toml", units=False)
-    assert "  .venv/bin/python -m bot doctor\n" in said(capsys)
+    shown = said(capsys)
+    assert "  .venv/bin/python -m bot doctor\n" in shown
+    assert shown.endswith("backup\n"), "the commands stand last"
 
 
 def test_a_release_is_shared_by_a_link_that_names_the_one_in_use(tmp_path, capsys):
@@ -149,6 +152,36 @@ def test_what_is_made_for_wecom_is_what_the_settings_take():
         assert key.isalnum()
         given = {"WECOM_BOT_TOKEN": new_token(), "WECOM_BOT_AES_KEY": key}
         assert load_settings(None, given).wecom.bot.on
+
+
+def test_the_doctor_at_the_end_says_nothing_of_what_only_is_not_started_yet(draft, capsys):
+    draft.put("server.port", unused())
+    draft.put("wecom.api_url", f"http://127.0.0.1:{unused()}")
+    draft.file.parent.mkdir()
+    draft.file.touch(mode=0o644)
+    consult(Terminal(), draft.settings(), draft.file, {"PATH": os.environ["PATH"]})
+    shown = said(capsys)
+    assert "nobody is admitted" in shown, "what is not fine"
+    assert "✅" not in shown
+    for later in ("it does not run", "never started", "not there", "✅"):
+        assert later not in shown
+    assert "errors" in shown.splitlines()[-1]
+
+
+def test_a_name_that_is_like_no_other_is_answered_with_those_that_there_are():
+    check = _one_of("opencode.agent", ("build", "plan"))
+    assert check("zzz") == "OpenCode has none of that name. There are: build, plan."
+    assert check("pla") == "OpenCode has none of that name. Near: plan."
+    assert check("plan") == ""
+
+
+async def test_where_all_models_are_the_public_ones_of_the_vendor_that_is_known(tmp_path, fake):
+    data = {"BOT_DATA_DIR": str(tmp_path), "OPENCODE_URL": fake.url}
+    data |= {"OPENCODE_SERVER_PASSWORD": fake.password}
+    assert not (await offered(load_settings(None, data), {})).public
+    provider = {"id": "opencode", "options": {"apiKey": "public"}, "models": {"one": {}}}
+    fake.providers = {"providers": [provider], "default": {"opencode": "one"}}
+    assert (await offered(load_settings(None, data), {})).public
 
 
 @pytest.mark.opencode

@@ -66,7 +66,7 @@ async def test_from_nothing_to_a_running_bot(home, sit_down, make_standin, writt
     await person.answers("Model (empty", "demo/second")
     await person.accepts("Agent (empty", "Is this right?")
     await person.says("Install systemd units?", yes=False)
-    await person.sees("What is in force")
+    await person.sees("Doctor: what is not fine")
     await person.sees("Three commands to remember")
     assert await person.leaves() == 0
     assert "boss" in greeting.text

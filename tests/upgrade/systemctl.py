@@ -35,6 +35,7 @@ def show():
         "ExecStart": f"{{ path={UNIT['argv'][0]} ; argv[]={argv} ; ignore_errors=no ; pid=0 }}",
         "Environment": pairs,
         "User": "",
+        "MainPID": PID.read_text() if state() == "active" else "0",
     }
     sys.stdout.write("".join(f"{name}={value}\n" for name, value in lines.items()))
 

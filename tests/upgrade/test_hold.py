@@ -7,11 +7,13 @@ import os
 import aiohttp
 import pytest
 
+from bot.background import Background
 from bot.opencode import hold
 from bot.opencode.environment import Folders
-from bot.opencode.hold import Hold, Owner, lift_hold, owner_here, put_hold, read_hold
+from bot.opencode.hold import Gate, Hold, Owner, lift_hold, owner_here, put_hold, read_hold
 from bot.texts import engine as texts
 from bot.watchdogs import HOLD_MS, LANE_MISSING_MS, Watchdogs
+from store.errors import StoreError
 from tests.fakes.opencode_turns import hang, say
 from tests.fault_fixtures import brought, prompted
 from tests.opencode_fixtures import until
@@ -87,6 +89,45 @@ async def test_a_server_that_is_about_to_end_is_made_way_for_and_people_are_told
     assert texts.ENDS["upgrade"].say("en", n=1) in await talk.done()
     assert not len(faked.turns)
     assert (await faked.store.turns.get(1)).outcome == "upgrade"
+
+
+async def test_who_waits_is_told_of_the_end_of_a_hold_again_when_the_store_failed(tmp_path):
+    file, told = tmp_path / "hold.json", []
+    put_hold(file, Hold("frozen", "why", SINCE, owner_here(os.getpid())))
+    gate, done = Gate(file), asyncio.Event()
+    gate.read()
+
+    async def nothing():
+        """Nobody makes way."""
+
+    async def lifted():
+        told.append(gate.shut)
+        if len(told) == 1:
+            raise StoreError
+        done.set()
+
+    lift_hold(file)
+    async with Background() as background, asyncio.timeout(5):
+        background.keep(lambda: gate.follow(nothing, lifted), name="hold")
+        await done.wait()
+    assert told == [False, False]
+
+
+async def test_a_file_that_cannot_be_read_for_a_while_lifts_no_hold(faked, fake):
+    await held_back(faked)
+    file = file_of(faked)
+    content = file.read_bytes()
+    file.write_bytes(b"{")
+    await (await faked.wecom.say("zhangsan", "hello")).done()
+    put_hold(file, Hold("held", "why", SINCE, owner_here(os.getpid())))
+    gate = faked.service.services.server.gate
+    await until(lambda: gate.held)
+    file.write_bytes(content)
+    await until(lambda: not gate.held)
+    assert gate.shut
+    assert fake.prompts == []
+    lift_hold(file)
+    await prompted(fake, 1)
 
 
 async def test_forced_and_repeated_turns_wait_like_all_others(faked, fake):

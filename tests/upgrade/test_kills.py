@@ -1,6 +1,7 @@
 """The command is killed behind each step; done again, it goes on or goes back."""
 
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,29 @@ async def test_an_upgrade_that_was_killed_is_undone_by_a_rollback(house, step):
     ran = await house.opencode_command("rollback", "--non-interactive")
     assert ran.code == 0, ran.text
     settled(house, OLD, before)
+
+
+async def test_an_upgrade_cut_off_behind_its_end_is_rolled_back_only_with_leave(house):
+    await house.opencode_command("upgrade", TEST_CRASHPOINT="upgrade.lift")
+    house.add_session("ses_since")
+    ran = await house.opencode_command("rollback", "--non-interactive")
+    assert ran.code == 1, ran.text
+    assert "Lost with that" in ran.text
+    assert house.chosen == NEW
+    assert "ses_since" in house.sessions
+    ran = await house.opencode_command("rollback", "--yes")
+    assert ran.code == 0, ran.text
+    assert house.chosen == OLD
+    assert "ses_since" not in house.sessions
+
+
+async def test_an_upgrade_that_is_undone_leaves_no_half_a_backup(house):
+    await house.opencode_command("upgrade", TEST_CRASHPOINT="upgrade.hold")
+    draft = house.data / "backups" / f".{Path(house.journal.backup).name}.new"
+    draft.mkdir(parents=True)
+    ran = await house.opencode_command("rollback", "--non-interactive")
+    assert ran.code == 0, ran.text
+    assert house.backups == []
 
 
 @pytest.mark.parametrize("step", BACK)

@@ -140,6 +140,40 @@ async def test_status_changes_nothing_and_tells_where_all_stands(house):
     assert "would do nothing" in ran.text
 
 
+async def test_status_names_what_takes_room_and_how_to_remove_what_nobody_needs(house):
+    house.install("1.15.13")
+    await house.opencode_command("upgrade")
+    way_back = house.backups[0]
+    unneeded = house.data / "backups/opencode-1.15.13-1.14.41-20260101-000000"
+    unneeded.mkdir()
+    (unneeded / "data").write_bytes(b"x" * 3_000_000)
+    ran = await house.opencode_command("status")
+    assert "3 releases with" in ran.text
+    assert "2 backups of upgrades with 3." in ran.text
+    removal = ran.text.split("rm -r ")[1].splitlines()[0].split()
+    assert removal == [str(house.folders.releases / "1.15.13"), str(unneeded)]
+    assert way_back in ran.text
+    await house.opencode_command("rollback", "--yes", TEST_CRASHPOINT="upgrade.save")
+    ran = await house.opencode_command("status")
+    assert "rm -r" not in ran.text
+
+
+async def test_a_chosen_release_that_is_gone_is_installed_again_by_an_upgrade(house):
+    tools, release = house.folder / "tools", house.folders.releases / OLD
+    tools.mkdir()
+    (house.folder / "kept").mkdir()
+    release.rename(house.folder / "kept" / OLD)
+    npm = tools / "npm"  # brings what is kept beside it
+    npm.write_text(f'#!/bin/sh\ncp -r "{house.folder}/kept/{OLD}/." "$3"\n')
+    npm.chmod(0o755)
+    release.mkdir()  # as a removal leaves it that was cut off
+    ran = await house.opencode_command("upgrade", PATH=f"{tools}:{house.environ['PATH']}")
+    assert ran.code == 0, ran.text
+    assert f"OpenCode {OLD} is chosen and is not there any more" in ran.text
+    assert house.chosen == NEW
+    assert house.opened == [OLD, NEW]
+
+
 async def test_a_hold_that_nobody_owns_is_shown_and_ended_by_a_rollback(house):
     await house.opencode_command("upgrade", TEST_CRASHPOINT="upgrade.freeze")
     ran = await house.opencode_command("status")

@@ -1,6 +1,7 @@
 """A backup of OpenCode's data is looked at after writing, and can be put back again and again."""
 
 import contextlib
+import errno
 import os
 import shutil
 import sqlite3
@@ -11,6 +12,7 @@ from bot.errors import BackupError, UpgradeError
 from bot.opencode.files import hand_over
 from bot.upgrade import saving
 from bot.upgrade.saving import put_back, read, save, verified
+from tests.small_disk import small_disk
 
 FACTS = ("1.0.0", "2.0.0", 5)
 
@@ -128,3 +130,35 @@ def test_what_root_writes_belongs_to_the_user_of_the_folder(tmp_path):
         os.chown(folder, 1234, 1235)
     hand_over(file, folder)
     assert file.stat().st_uid == (1234 if is_root else os.geteuid())
+
+
+def test_a_disk_that_fills_up_on_the_way_is_left_without_half_a_backup(tmp_path, data, config):
+    with small_disk(tmp_path / "disk", "size=16m") as disk:
+        room = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+        (data / "opencode.db-shm").write_bytes(b"x" * (room + 1))
+        with pytest.raises(OSError, match="No space left") as raised:
+            save_without_looking(disk / "backups/one", data, config, tmp_path)
+        assert raised.value.errno == errno.ENOSPC
+        assert list((disk / "backups").iterdir()) == []
+
+
+def save_without_looking(folder, data, config, tmp_path):
+    """Save as if there had been room when it was looked at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saving, "check_space", lambda *_: None)
+        save(folder, data, [config], tmp_path / "none.db", FACTS)
+
+
+def test_a_disk_that_fills_up_while_data_are_put_back_leaves_them_as_they_are(tmp_path, config):
+    with small_disk(tmp_path / "disk", "size=16m") as disk, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saving, "check_space", lambda *_: None)
+        other, data = tmp_path / "other", disk / "opencode"
+        for folder in (other, data):
+            folder.mkdir()
+        (other / "opencode.db").write_bytes(b"x" * 10_000_000)
+        (data / "opencode.db").write_bytes(b"y" * 10_000_000)
+        save(tmp_path / "backups/one", other, [config], tmp_path / "none.db", FACTS)
+        with pytest.raises(OSError, match="No space left"):
+            put_back(tmp_path / "backups/one", data)
+        assert [path.name for path in data.iterdir()] == ["opencode.db"]
+        assert (data / "opencode.db").read_bytes()[:1] == b"y"

@@ -58,12 +58,14 @@ async def test_nobody_there_is_a_service_that_is_down(tmp_path):
     assert await asked(tmp_path, free_port()).told() is None
 
 
-@pytest.mark.parametrize(("status", "words"), [(500, "answers 500"), (404, "answers 404")])
+@pytest.mark.parametrize(
+    ("status", "words"), [(500, "answers 500"), (404, "answers 404"), (200, "answers 200")]
+)
 async def test_who_does_not_say_how_it_stands_is_not_taken_for_one_that_is_down(
     tmp_path, aiohttp_server, status, words
 ):
     async def answer(_):
-        return web.Response(status=status)
+        return web.Response(status=status, text="[1")
 
     with pytest.raises(UpgradeError, match=words):
         await asked(tmp_path, await answering(aiohttp_server, answer)).told()

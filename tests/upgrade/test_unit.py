@@ -164,6 +164,30 @@ async def test_a_unit_without_a_link_to_its_release_cannot_be_switched(unit):
     assert "current" in ran.text
 
 
+async def test_a_unit_whose_database_is_elsewhere_is_not_upgraded_without_a_backup(unit):
+    unit.stop()
+    unit.describe(secrets={"OPENCODE_SERVER_PASSWORD": "pass-word", "OPENCODE_DB": "/srv/x.db"})
+    unit.systemctl("start")  # as from a file of its environment: systemd does not show that
+    ran = await unit.opencode_command("upgrade")
+    assert ran.code == 1
+    assert "OPENCODE_DB" in ran.text
+    assert "/srv/x.db" not in ran.text
+    assert unit.calls == ["start", "start"]
+    assert unit.chosen == OLD
+
+
+async def test_a_unit_whose_data_are_not_where_it_says_is_not_upgraded_either(unit):
+    unit.stop()
+    elsewhere = str(unit.folder / "elsewhere")
+    unit.describe(secrets={"OPENCODE_SERVER_PASSWORD": "pass-word", "XDG_DATA_HOME": elsewhere})
+    unit.systemctl("start")
+    ran = await unit.opencode_command("upgrade")
+    assert ran.code == 1
+    assert "XDG_DATA_HOME" in ran.text
+    assert "elsewhere" not in ran.text
+    assert not unit.folders.hold.exists()
+
+
 async def test_status_tells_of_the_unit(unit):
     ran = await unit.opencode_command("status")
     assert ran.code == 0, ran.text

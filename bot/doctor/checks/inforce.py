@@ -12,6 +12,7 @@ from bot.doctor.inforce.choice import Decided
 from bot.doctor.inforce.looking import LIMIT_S, InForce, look_in_force
 from bot.doctor.inforce.process import whole_environ
 from bot.doctor.inforce.sources import Source, decides
+from bot.doctor.inforce.told import PUBLIC
 from bot.doctor.inforce.world import UNSEEN, World, world_of
 from bot.doctor.reading import few
 from bot.doctor.scene import Scene
@@ -19,8 +20,11 @@ from bot.doctor.secret_places import OWN
 from bot.opencode.environment import OURS, Folders
 from bot.texts import choices as reasons
 from bot.texts import doctor_opencode as titles
+from bot.texts.filling import filled
 
 LISTED = 6
+PUBLIC_SERVICE = "which is a public service of OpenCode's vendor, to which all that is said goes"
+CHOOSE = f"log in to a provider of yours (opencode auth login), or set {MODEL_KEY} (OPENCODE_MODEL) if it is meant"
 
 
 @check("inforce.sources", titles.SOURCES, limit_s=LIMIT_S)
@@ -99,7 +103,17 @@ async def choice(scene: Scene) -> Iterable[Finding]:
     if model and _is_silenced(decided):
         mend = f"unset {AGENT_KEY} (OPENCODE_AGENT) or {MODEL_KEY} (OPENCODE_MODEL): together the agent wins"
         return [choice.warning(f"{MODEL_KEY} = {model} does nothing; {said}", mend)]
+    if _is_public(found):
+        return [choice.warning(f"nobody has chosen a model: {said}, {PUBLIC_SERVICE}", CHOOSE)]
     return [choice.fine(said)]
+
+
+def _is_public(found: InForce) -> bool:
+    """Tell whether nobody chose a model or set a key, so that OpenCode takes one of its vendor's."""
+    name = found.decided.fact("model").partition("/")[0]
+    default = found.decided.fact("model_why") == filled(reasons.MODEL_OF_PROVIDER, provider=name).en
+    providers = found.told.providers if found.told is not None else ()
+    return default and any(one.id == name and one.key == PUBLIC for one in providers)
 
 
 def _mend_choice(scene: Scene, decided: Decided, found: InForce) -> str:

@@ -57,6 +57,8 @@ def _silent(scene: Scene, address: Address) -> tuple[str, str]:
         return f"{address.url} does not answer", mend
     refused = scene.told("opencode", "state")
     told = f"; the service says: {refused}" if refused else "; the service is down, so it is, too"
+    if scene.slow:
+        told = "; the service gives no answer, either"
     folders = Folders.under(scene.data_dir)
     return f"{address.url} does not answer{told}", f"{START[True]}; what it printed: {folders.log}"
 

@@ -26,6 +26,7 @@ JOURNAL = "journalctl -u opencode-wecom -n 50"
 RESTARTS_AN_HOUR = 3
 FEWEST_FILES = 1024
 LAG_MS = 1000.0
+SLOW = "run doctor again when the machine rests; if it stays so, see what loads it, then the log"
 HOUR_S = 3600
 OWN_WATCHDOGS = ("loop", "opencode")  # told by `runtime.loop` and by OpenCode's own checks
 
@@ -40,6 +41,9 @@ async def service(scene: Scene) -> Iterable[Finding]:
             return [service.warning(f"{said}; what is installed here is {VERSION}", RESTART)]
         return [service.fine(said)]
     pid = holder(scene.lock)
+    if pid is not None and scene.slow:
+        said = f"process {pid} runs and is slow: {scene.silence}"
+        return [service.warning(said, SLOW)]
     if pid is not None:
         said = f"process {pid} works on the database, and {scene.silence}"
         mend = f"run doctor with the settings of that process; if they are the same: {RESTART}"

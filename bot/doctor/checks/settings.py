@@ -11,6 +11,7 @@ from config.problems import Problem
 from config.settings import is_configured
 from config.sources import PREFIXES, secrets_beside
 
+UNREAD = "what depends on the settings was not looked at: they cannot be read"
 NOT_CONFIGURED = "neither a settings file nor a WECOM_ variable is there: nothing is configured"
 
 
@@ -19,7 +20,8 @@ async def valid(scene: Scene) -> Iterable[Finding]:
     """Name every mistake, each with its own mend."""
     if not scene.problems:
         return [valid.fine("every setting that is given can be used")]
-    return [valid.error(_told(problem), problem.mend) for problem in scene.problems]
+    found = [valid.error(_told(problem), problem.mend) for problem in scene.problems]
+    return [*found, valid.fine(UNREAD)] if scene.unread else found
 
 
 def _told(problem: Problem) -> str:

@@ -66,8 +66,11 @@ async def reached(scene: Scene) -> Iterable[Finding]:
             mend = f"give the proxy one for this name, not expired, with its whole chain: {PROXY}"
         return [reached.error(f"{public} gives no answer ({found})", mend)]
     if scene.live is None:
-        said = f"{public} answers {health.status_code}; the service is down, so this tells little"
-        return [reached.warning(said, "start the service, then run doctor again")]
+        state, first = ("slow", "") if scene.slow else ("down", "start the service, then ")
+        said = (
+            f"{public} answers {health.status_code}; the service is {state}, so this tells little"
+        )
+        return [reached.warning(said, f"{first}run doctor again")]
     if proof:
         said = f"{public} answers, but not as this service ({proof})"
         mend = f"pass /t/, /wecom/bot and /healthz of it on to {scene.url}: {PROXY}"

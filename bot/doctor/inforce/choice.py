@@ -4,13 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.choices import NOBODY, Choices, in_force, origins, quiet_directory
+from bot.choices import (
+    NOBODY,
+    Choice,
+    Choices,
+    facts_of,
+    origins,
+    quiet_directory,
+    resolved,
+)
 from bot.doctor.inforce.sources import Source, decides
 from bot.doctor.reading import read
 from bot.doctor.scene import Scene
 from bot.errors import StartError
 from bot.opencode.client import OpenCode
 from bot.opencode.workspace import folder_name
+from bot.texts import Text
 from bot.texts import choices as texts
 from store.chats import ALL
 from store.records import ChatRecord
@@ -41,11 +50,16 @@ class Whose:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """Agent and model with the rule of each; ``sources`` are the places in which the rule found them."""
+    """Agent and model with the rule of each; ``sources`` are the places in which the rule found them.
+
+    ``choice`` is the same for a chat, and ``problem`` the error, in its language.
+    """
 
     facts: Mapping[str, object]
     agent_source: str = ""
     model_source: str = ""
+    choice: Choice | None = None
+    problem: Text | None = None
 
     @property
     def error(self) -> str:
@@ -90,7 +104,10 @@ async def decided(scene: Scene, who: Whose, found: Sequence[Source]) -> Decided:
     async with OpenCode(address.url, address.username, address.password) as client:
         named = origins(scene.environ, scene.file)
         choices = Choices(client, scene.settings, lambda: scene.now, named)
-        facts = await in_force(choices, who.chat, who.directory)
+        resolution = await resolved(choices, who.chat, who.directory)
+    if isinstance(resolution, Text):
+        return Decided({"error": resolution.say("en")}, problem=resolution)
+    facts = facts_of(*resolution)
     by_config = facts.get("agent_why") == texts.AGENT_OF_CONFIG.en
     agent, model = str(facts.get("agent", "")), str(facts.get("model_why", ""))
     key = ""
@@ -98,7 +115,12 @@ async def decided(scene: Scene, who: Whose, found: Sequence[Source]) -> Decided:
         key = "model"
     elif model.startswith(texts.MODEL_OF_AGENT.en.format(agent=agent)):
         key = f"agent.{agent}.model"
-    return Decided(facts, _place("default_agent" if by_config else "", found), _place(key, found))
+    return Decided(
+        facts,
+        _place("default_agent" if by_config else "", found),
+        _place(key, found),
+        resolution[1],
+    )
 
 
 def _place(key: str, found: Sequence[Source]) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bot.doctor import units
 from bot.doctor.inforce.choice import A_NEW_CHAT, Asked, Decided, Whose, decided, whose
 from bot.doctor.inforce.own import Own, own
 from bot.doctor.inforce.plugins import Plugin, plugins
@@ -11,10 +12,11 @@ from bot.doctor.inforce.sources import NO_GIT, Source, sources
 from bot.doctor.inforce.told import REFUSES, Told, ask
 from bot.doctor.inforce.world import World, world_of
 from bot.doctor.scene import Scene
+from bot.doctor.units import as_started
 from bot.errors import StartError
 
 LIMIT_S = 60.0  # the first call for a folder loads plugins
-RESTART = "restart the service: systemctl restart opencode-wecom"
+RESTART = f"restart the service: {units.RESTART}"
 RESTART_OTHER = "restart OpenCode: systemctl restart {unit}"
 UNIT = "opencode"  # what ours is called, where the process does not say
 
@@ -31,16 +33,12 @@ class InForce:
     own: tuple[Own, ...]
     plugins: tuple[Plugin, ...]
     decided: Decided
+    restart: str  # what makes the server read its configuration anew
 
     @property
     def refused(self) -> bool:
         """Whether the server is there and refuses to tell, as it does with a broken configuration."""
         return REFUSES in self.silence
-
-    @property
-    def restart(self) -> str:
-        """What makes the server read its configuration anew."""
-        return restart_of(self.world)
 
 
 async def look_in_force(scene: Scene, asked: Asked = A_NEW_CHAT) -> InForce:
@@ -71,14 +69,14 @@ async def look_for(scene: Scene, who: Whose) -> InForce:
         told.worktree if told is not None else await asyncio.to_thread(_worktree, who.directory)
     )
     found = await asyncio.to_thread(sources, world, who.directory, worktree)
-    restart = restart_of(world)
+    [restart] = await as_started(scene, restart_of(world))
     there = await asyncio.to_thread(plugins, world, who.directory, found, told, restart)
     ours = await asyncio.to_thread(own, scene)
     if told is None:
         result = Decided({"error": silence})
     else:
         result = await decided(scene, who, found)
-    return InForce(who, world, told, silence, found, ours, there, result)
+    return InForce(who, world, told, silence, found, ours, there, result, restart)
 
 
 def restart_of(world: World) -> str:

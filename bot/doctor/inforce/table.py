@@ -1,7 +1,9 @@
 """What is in force, written down: for a terminal, as JSON, and in short for a chat."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 
+from bot.choices import Choice
 from bot.doctor.inforce.looking import InForce
 from bot.doctor.inforce.own import Own
 from bot.doctor.inforce.plugins import Plugin
@@ -43,12 +45,12 @@ def as_json(found: InForce) -> dict[str, object]:
 
 def short(found: InForce) -> Text:
     """Return agent, model and the rule of each, for a chat."""
-    if found.decided.error:
-        return filled(texts.SHORT_NOTHING, why=found.decided.error)
-    facts = {
-        name: found.decided.fact(name) for name in ("agent", "agent_why", "model", "model_why")
-    }
-    return filled(texts.SHORT, **facts)
+    decided = found.decided
+    if decided.choice is None:
+        return filled(texts.SHORT_NOTHING, why=decided.problem or decided.error)
+    return filled(
+        texts.SHORT, **{one.name: getattr(decided.choice, one.name) for one in fields(Choice)}
+    )
 
 
 def _lines(found: InForce) -> Iterator[str]:

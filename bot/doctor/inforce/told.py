@@ -14,6 +14,7 @@ from bot.opencode.transport import Transport
 
 LIMIT_S = 20.0
 REFUSES = "refuses"
+PUBLIC = "public"  # the key with which OpenCode asks its vendor's service for those who have none
 # What the server has built in; any other package it fetches at the first prompt.
 BUNDLED = frozenset(
     f"@ai-sdk/{name}"
@@ -40,7 +41,7 @@ class Provider:
     source: str
     models: int
     packages: tuple[str, ...]
-    key: str  # set, empty, absent
+    key: str  # set, empty, absent; public: OpenCode gives it one that is everybody's
 
     @property
     def fetched(self) -> tuple[str, ...]:
@@ -124,6 +125,7 @@ def _provider(json: Json) -> Provider:
 
 def _key(json: Json) -> str:
     options = child(json, "options")
-    if text(json, "key") or text(options, "apiKey"):
-        return "set"
+    keys = {text(json, "key"), text(options, "apiKey")} - {""}
+    if keys:
+        return "public" if keys == {PUBLIC} else "set"
     return "empty" if "apiKey" in options else "absent"

@@ -4,11 +4,16 @@ import asyncio
 import difflib
 from collections.abc import Sequence
 
+from bot.doctor.reading import few
 from bot.setup.draft import refusal
 from bot.setup.offers import Offers, offered
 from bot.setup.terminal import Check
 from bot.setup.wizard import Wizard
 
+PUBLIC = (
+    "Note: no provider has a key. Without a choice here OpenCode takes one of these, a public service",
+    "of its vendor's, to which all that is said goes. Better: opencode auth login, then this again.",
+)
 SHOWN = 12
 NEAR = 3
 
@@ -26,6 +31,9 @@ def ask_model(wizard: Wizard) -> None:
             terminal.say(f"  {model}")
         if len(offers.models) > SHOWN:
             terminal.say(f"  … and {len(offers.models) - SHOWN} more; type a part of its name")
+    if offers.public:
+        for line in PUBLIC:
+            terminal.say(line)
     _choose(
         wizard,
         "opencode.model",
@@ -59,7 +67,8 @@ def _one_of(key: str, names: Sequence[str]) -> Check:
             return ""
         if names and text not in names:
             near = difflib.get_close_matches(text, names, NEAR, 0.4)
-            return f"OpenCode has none of that name. Near: {', '.join(near) or 'none'}."
+            known = f"Near: {', '.join(near)}" if near else f"There are: {few(names, SHOWN)}"
+            return f"OpenCode has none of that name. {known}."
         return refusal(key, text)
 
     return check
