@@ -1,7 +1,7 @@
 # The interface of this project. Every target sets up what it needs, on a fresh machine too.
 PYTHON ?= python3
 # Tests at a time: most of them wait for somebody.
-PARALLEL ?= 3
+PARALLEL ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready

@@ -14,7 +14,7 @@ from bot.doctor.units import started_anew
 
 # What can be told when the settings cannot be read: all else would be told of their defaults.
 WITHOUT_SETTINGS = (
-    *("settings.valid", "settings.source"),
+    *("settings.valid", "settings.source", "security.modes"),
     *("runtime.unit", "runtime.programs", "runtime.python", "runtime.zone"),
 )
 

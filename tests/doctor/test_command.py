@@ -61,6 +61,7 @@ async def test_settings_that_cannot_be_loaded_are_the_first_errors_and_no_traceb
 async def test_of_settings_that_are_no_toml_nothing_else_is_an_error(run, tmp_path):
     file = tmp_path / "bot.toml"
     file.write_text("broken [\n")
+    file.chmod(0o600)
     environ = {"BOT_DATA_DIR": str(tmp_path / "data")}
     code, said = await over(await run("--config", str(file), "doctor", **environ))
     assert code == 2

@@ -185,7 +185,7 @@ async def test_a_turn_that_waits_for_ever_is_named_with_its_age(scene, store):
     assert found.evidence == "1, the oldest #1 queued for 3 h; turn.timeout is over for 1"
     assert found.mend == "/status and /stop in its chat"
     stopped = scene_in(scene.data_dir.parent)
-    assert (await only(stopped, "store.turns")).mend.startswith("systemctl start")
+    assert (await only(stopped, "store.turns")).mend == "python -m bot run"
 
 
 async def test_turns_that_wait_behind_one_that_runs_are_no_fault(scene, store):
