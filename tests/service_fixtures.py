@@ -1,5 +1,7 @@
 """The service under test: real, on a socket, with WeCom's stand-in on one side and OpenCode on the other."""
 
+import contextlib
+import random
 import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -16,9 +18,12 @@ ADMIN_TOKEN = "an-admin-token-of-tests"
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port below those that the system gives out by itself, so that nobody gets it by chance."""
+    while True:
+        port = random.randint(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def environment(tmp_path, standin, *, port, opencode=None, **overrides):
