@@ -11,8 +11,9 @@ from pathlib import Path
 
 from bot.backup import archive
 from bot.backup.archive import Manifest, Member
-from bot.backup.places import BLOBS, DATABASE, PRIVATE, Places, check_space, stamp, sync
+from bot.backup.places import BLOBS, DATABASE, PRIVATE, Places, check_space, stamp
 from bot.errors import BackupError
+from bot.opencode.files import sync
 from config.version import VERSION
 from store.copying import Contents, contents, snapshot
 

@@ -1,4 +1,4 @@
-"""Where the things are that a backup holds, and the few file operations that survive a power cut."""
+"""Where the things are that a backup holds, and what it needs to know of their disk."""
 
 import os
 import shutil
@@ -70,16 +70,6 @@ def check_space(folder: Path, wanted: int, what: str) -> None:
             f"{what} needs about {(wanted + SPARE_BYTES) / MEGABYTE:,.0f} MB in {folder}, where "
             f"{free / MEGABYTE:,.0f} MB are free. Make space, or name another place."
         )
-
-
-def sync(*paths: Path) -> None:
-    """Bring files, or what names folders hold, to the disk."""
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def folders_in(root: Path) -> Iterable[Path]:

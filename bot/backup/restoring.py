@@ -24,9 +24,9 @@ from bot.backup.places import (
     check_space,
     folders_in,
     stamp,
-    sync,
 )
 from bot.errors import BackupError
+from bot.opencode.files import sync
 from bot.texts import LANGUAGES
 from bot.texts.restoring import RESTORED
 from store.copying import Later, Settled, Unfinished, contents, later_than, settle

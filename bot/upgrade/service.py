@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 
 import httpx
 
+from bot.doctor.scene import admin_token, url_of
 from bot.errors import UpgradeError
-from config.data_files import TOKEN_FILE
 from config.settings import Settings
 
 LIMIT_S = 30.0
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # where it listens, not we
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +33,7 @@ class RunningService:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        host = settings.server.host
-        self.url = f"http://{ANYWHERE.get(host, host)}:{settings.server.port}"
+        self.url = url_of(settings)
 
     async def told(self) -> Told | None:
         """Return how it stands; None when it is down. Raises ``UpgradeError`` when it tells nothing."""
@@ -64,11 +61,8 @@ class RunningService:
         return _told(facts)
 
     def _headers(self) -> dict[str, str]:
-        token = self._settings.server.admin_token
-        if token is not None:
-            return {"Authorization": f"Bearer {token.get_secret_value()}"}
-        file: Path = self._settings.server.data_dir / TOKEN_FILE
-        return {"Authorization": f"Bearer {file.read_text().strip()}"} if file.exists() else {}
+        token = admin_token(self._settings)
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _told(facts: Mapping[str, object]) -> Told:

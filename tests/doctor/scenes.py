@@ -117,10 +117,12 @@ def as_nobody(closed):
     closed.chmod(0o700 if root else 0)
     if root:
         os.seteuid(65534)
-    yield
-    if root:
-        os.seteuid(0)
-    closed.chmod(mode)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        closed.chmod(mode)
 
 
 def programs(folder, **says):
