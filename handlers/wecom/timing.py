@@ -20,5 +20,5 @@ class Timing:
     patience_s: float = 10.0  # without a poll, a final leaves by another way
     again_after_s: float = 1.0  # before the one repeat of a late answer in doubt
     flush_every_s: float = 0.5
-    remember_ms: int = 10 * MINUTE_MS  # a finished bubble, from then on
+    remember_ms: int = MINUTE_MS  # a finished bubble, from then on; the store has it longer
     store_s: float = 3.0  # for the store, while WeCom waits for an answer

@@ -9,7 +9,7 @@ import psutil
 
 EVERY_S = 10.0
 MB = 1024 * 1024
-WARM_UP_S = 12 * 60.0  # finished bubbles stay in memory for ten minutes
+WARM_UP_S = 12 * 60.0  # until each person has written often, and the allocator has settled
 LONG_ENOUGH_S = 10 * 60.0  # of samples after it, for a slope of the memory to mean anything
 RSS_MB_H = 1.0
 FDS_H = 20.0
