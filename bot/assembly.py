@@ -16,7 +16,7 @@ from bot.clock import Clock
 from bot.errors import StartError
 from bot.files import Files
 from bot.links import Links, load_key, make_once
-from bot.messages import Replies
+from bot.messages import Outlets
 from bot.opencode.client import OpenCode
 from bot.opencode.environment import Folders
 from bot.opencode.feed import Feed
@@ -72,6 +72,7 @@ class Service:
     services: Services
     background: Background
     edge: wecom.WeCom | None
+    outlets: Outlets
     admin_token: str
     fault: Fault
     url: str = ""
@@ -90,20 +91,16 @@ class Service:
     def bring(self, delivery: Delivery) -> None:
         """Begin to bring a delivery that is due; without a platform it stays so."""
         if self.edge is not None:
-            self.background.start(
-                self.edge.replies.deliver(delivery.id), name=f"delivery {delivery.id}"
-            )
+            replies = self.outlets.of(delivery.channel)
+            self.background.start(replies.deliver(delivery.id), name=f"delivery {delivery.id}")
 
     def platforms(self) -> list[PlatformState]:
         """Say how each platform is."""
-        if self.edge is None:
-            return [PlatformState("wecom.bot", on=False, facts={})]
-        facts: dict[str, object] = {
-            "last_callback_at": self.edge.last_at,
-            "callbacks": dict(self.edge.counts),
-            "open_bubbles": self.edge.open_bubbles,
-        }
-        return [PlatformState("wecom.bot", on=True, facts=facts)]
+        on = {one.name: one.facts for one in self.edge.channels} if self.edge else {}
+        return [
+            PlatformState(name, on=channel in on, facts=on.get(channel, {}))
+            for channel, name in wecom.CHANNELS.items()
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +129,7 @@ class Assembly:
         self._options = options
         self._fault = Fault(ended=options.ended)
         self._background = Background(fatal=self._fault.report)
-        self._outlets: dict[str, Replies] = {}
+        self._outlets = Outlets()
         self._edge: wecom.WeCom | None = None
 
     async def build(self) -> Service:
@@ -163,12 +160,13 @@ class Assembly:
             services=services,
             background=self._background,
             edge=self._make_edge(services),
+            outlets=self._outlets,
             admin_token=self._admin_token(),
             fault=self._fault,
         )
         self._options.hide(service.admin_token)
         if service.edge is not None:
-            self._outlets["wecom"] = service.edge.replies
+            service.edge.open_outlets(self._outlets)
             self._stack.push_async_callback(service.edge.close)
         return service
 
@@ -281,8 +279,6 @@ class Assembly:
             await self._edge.let_go()
 
     def _make_edge(self, services: Services) -> wecom.WeCom | None:
-        if not self._settings.wecom.bot.on:
-            return None
         intake = Intake(services, Outbox(services.store, services.clock))
         verbs = Verbs(services, COMMANDS, intake, self._outlets, self._background)
         self._edge = wecom.build(

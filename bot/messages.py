@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 from bot.texts import Language
 
 ChatKind = Literal["direct", "group"]
+CALLBACK = "callback"  # the channel of whatever names none
 AttachmentKind = Literal["image", "file", "video", "voice"]
 
 
@@ -36,11 +37,16 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A medium that came with a message, not fetched yet."""
+    """A medium that came with a message, not fetched yet.
+
+    ``url`` is where it is for a few minutes, ``key`` what decrypts it if the platform gave it one
+    of its own; ``name`` is empty where only the download tells it.
+    """
 
     kind: AttachmentKind
     url: str
     name: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,8 @@ class InboundMessage:
 
     ``quote`` is the text of the message that the person quoted, empty without one.
     ``reply_url`` is a single-use address for one late reply, empty where there is none.
+    ``channel`` is the way of the platform that brought it, and that its answer leaves by;
+    ``handle`` is what an answer must name there, empty where nothing is named.
     """
 
     id: str
@@ -59,6 +67,8 @@ class InboundMessage:
     attachments: tuple[Attachment, ...] = ()
     quote: str = ""
     reply_url: str = ""
+    channel: str = CALLBACK
+    handle: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +120,7 @@ class ReplyStream(Protocol):
 
 
 class Replies(Protocol):
-    """How a platform lets the engine answer."""
+    """How one channel of a platform lets the engine answer."""
 
     def reply_to(
         self,
@@ -126,3 +136,23 @@ class Replies(Protocol):
 
     async def deliver(self, delivery: int) -> None:
         """Bring a kept delivery (its id) by whatever way is open now; it stays due without one."""
+
+
+class Outlets:
+    """The channels that are on, by their names; an answer leaves by that of its question."""
+
+    def __init__(self) -> None:
+        self._replies: dict[str, Replies] = {}
+
+    def put(self, channel: str, replies: Replies) -> None:
+        """Take a channel in; the first one stands in for those that are off."""
+        self._replies[channel] = replies
+
+    @property
+    def channels(self) -> list[str]:
+        """The channels that are on."""
+        return list(self._replies)
+
+    def of(self, channel: str) -> Replies:
+        """Return how to answer what a channel brought, or whoever stands in for it."""
+        return self._replies.get(channel) or next(iter(self._replies.values()))

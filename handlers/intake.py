@@ -93,6 +93,8 @@ class Intake:
             finished=False,
             reply_url=message.reply_url,
             received_at=message.received_at,
+            channel=message.channel,
+            handle=message.handle,
         )
         accepted = await self._services.store.inbox.accept(inbound, new_chat(arrival), turn)
         _note(message, accepted, kind, verb)
@@ -229,4 +231,5 @@ def new_turn(
         bubble=bubble,
         retry_of=retry_of.n if retry_of else None,
         created_at=message.received_at,
+        channel=message.channel,
     )

@@ -1,8 +1,11 @@
 """What a platform package and the rest of the service are to each other."""
 
+from collections import Counter
 from typing import Protocol
 
-from bot.messages import InboundMessage, PlatformEvent
+from aiohttp import web
+
+from bot.messages import InboundMessage, PlatformEvent, Replies
 
 
 class Opening(Protocol):
@@ -38,3 +41,47 @@ class Acceptor(Protocol):
 
     async def event(self, event: PlatformEvent) -> str | None:
         """Record what happened; returns a welcome for who opens the chat."""
+
+
+class Channel(Protocol):
+    """One way by which a platform reaches us, as the root sees it."""
+
+    @property
+    def name(self) -> str:
+        """What messages, turns and deliveries call it."""
+
+    @property
+    def routes(self) -> list[web.RouteDef]:
+        """What the web application serves for it."""
+
+    @property
+    def replies(self) -> Replies:
+        """How the engine answers here."""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """What came since the start."""
+
+    @property
+    def last_at(self) -> int:
+        """When something came last, in Unix milliseconds; 0 if nothing ever did."""
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """How it stands, for whoever looks after the service."""
+
+    @property
+    def posting(self) -> int:
+        """How many jobs bring answers without having been asked at this moment."""
+
+    async def recover(self) -> None:
+        """Take up what the last run left on its way, before anything of this run can be."""
+
+    async def close_leaked(self) -> int:
+        """Finish the bubbles that nobody will finish any more; return how many. Raises StoreError."""
+
+    async def close(self) -> None:
+        """Take nothing new, and keep what is shown."""
+
+    async def let_go(self) -> None:
+        """Let go of every connection, once nothing is on its way any more."""

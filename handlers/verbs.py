@@ -8,7 +8,7 @@ import structlog
 from bot.access import Role
 from bot.background import Background
 from bot.errors import PeerError, UserError
-from bot.messages import Replies
+from bot.messages import Outlets
 from bot.services import Services
 from bot.texts import engine as texts
 from commands.registry import Commands, Invocation, Parsed, Submit
@@ -39,7 +39,7 @@ class Verbs:
         services: Services,
         commands: Commands,
         intake: Intake,
-        outlets: dict[str, Replies],
+        outlets: Outlets,
         background: Background,
     ) -> None:
         self._services = services
@@ -178,4 +178,4 @@ class Verbs:
                 at=self._services.clock(),
             )
         )
-        await self._outlets[message.chat.platform].deliver(delivery.id)
+        await self._outlets.of(message.channel).deliver(delivery.id)

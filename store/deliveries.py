@@ -3,194 +3,50 @@
 from typing import Literal
 
 from store.database import Database, Row, Statement, Value
+from store.delivery_sql import (
+    ADD,
+    ALL_SENDING,
+    ALL_WAITING,
+    BACKLOG,
+    CHANNELS_DUE,
+    COUNTS,
+    DOUBTED,
+    DUE,
+    FAILED,
+    FETCHED,
+    GET,
+    GIVE_BACK,
+    MOVE_HOUSE,
+    NEXT_AT,
+    OF_TURN,
+    OLDEST,
+    POSTPONED,
+    PURGE_NOTICES,
+    PUSHING,
+    READY,
+    REFUSED,
+    RELEASED,
+    REPEATING,
+    RETRIED,
+    SENDING,
+    SENDING_SINCE,
+    SENT,
+    SHOWN,
+    TAKE_ADDRESS,
+    UNSEEN,
+    UNSENT_ALL,
+    UNSENT_IN,
+    UNSENT_OF,
+    UNTOLD,
+    WAITING,
+)
 from store.edges import Move, moved
-from store.records import Delivery, DeliveryState, NewDelivery
-from store.rows import columns, reader
-
-# ruff: noqa: S608 - only constants are put together
+from store.records import CALLBACK, Delivery, DeliveryState, NewDelivery
+from store.rows import reader
 
 Settled = Literal["sent", "unknown", "failed"]
 PURGED_AT_ONCE = 500
-LISTED = 200
-IN_FLIGHT = 1000
-COLUMNS = columns(Delivery)
-ADD = f"""
-    INSERT INTO deliveries (
-        chat, turn, message, body, footer, more, state, created_at, changed_at
-    )
-    VALUES ($1, $2, $3, $4, $5, $6, 'due', $7, $7)
-    RETURNING {COLUMNS}
-"""
-KEEP_FOR_TURN = """
-    INSERT INTO deliveries (
-        chat, turn, message, body, footer, more, state, created_at, changed_at
-    )
-    SELECT $2, n, $3, $4, $5, $6, 'due', $7, $7 FROM turns
-    WHERE n = $1 AND state IN ('queued', 'running') AND fence = $8
-    ON CONFLICT (turn) DO NOTHING
-"""
-GET = f"SELECT {COLUMNS} FROM deliveries WHERE id = $1"
-OF_TURN = f"SELECT {COLUMNS} FROM deliveries WHERE turn = $1"
-DUE = f"SELECT {COLUMNS} FROM deliveries WHERE chat = $1 AND state = 'due' ORDER BY id"
-# A notice can be fetched by nothing: one that no address took is shown by the next contact.
-WAITING = f"""
-    SELECT {COLUMNS} FROM deliveries
-    WHERE chat = $1 AND (state = 'due' OR (state = 'failed' AND turn IS NULL)) ORDER BY id
-"""
-ALL_WAITING = f"SELECT {COLUMNS} FROM deliveries WHERE state = 'due' ORDER BY id"
-ALL_SENDING = f"SELECT {COLUMNS} FROM deliveries WHERE state = 'sending' ORDER BY id"
-UNTOLD = f"""
-    SELECT {COLUMNS} FROM deliveries
-    WHERE chat = $1 AND (state = 'unknown' OR (state = 'failed' AND turn IS NOT NULL)) AND told = 0
-    ORDER BY id
-"""
-UNSENT = f"SELECT {COLUMNS} FROM deliveries WHERE state <> 'sent'"
-NEWEST_UNSENT = f"ORDER BY id DESC LIMIT {LISTED}"
-UNSENT_IN = f"{UNSENT} AND state = $1 {NEWEST_UNSENT}"
-UNSENT_OF = f"{UNSENT} AND chat = $1 {NEWEST_UNSENT}"
-UNSENT_ALL = f"{UNSENT} {NEWEST_UNSENT}"
-# Chats whose oldest delivery with an address may be posted now, to that of its own message
-# or of a command that came later ($1 = now, $2 = the age at which addresses end).
-READY = """
-    WITH usable AS (
-        SELECT due.chat, due.id, due.next_at FROM deliveries AS due
-        LEFT JOIN inbound AS own ON own.message = due.message
-        WHERE due.state = 'due' AND (
-            (own.reply_url_state = 'fresh' AND own.received_at > $2)
-            OR EXISTS (
-                SELECT 1 FROM inbound AS later
-                WHERE later.chat = due.chat AND later.reply_url_state = 'fresh'
-                AND later.kind IN ('command', 'refused') AND later.received_at > $2
-                AND later.received_at >= COALESCE(own.received_at, 0)
-            )
-        )
-    )
-    SELECT chat FROM usable
-    WHERE next_at <= $1
-    AND id = (SELECT MIN(id) FROM usable AS first WHERE first.chat = usable.chat)
-    AND NOT EXISTS (
-        SELECT 1 FROM deliveries AS older WHERE older.chat = usable.chat
-        AND older.id < usable.id AND older.state = 'sending'
-    )
-    ORDER BY id
-"""
-NEXT_AT = "SELECT MIN(next_at) FROM deliveries WHERE state = 'due' AND next_at > $1"
-IS = "deliveries.id = $1 AND deliveries.state"
-ENDS = "changed_at = now_ms(), told = 0, cause = $3"
-SHOWN = Move(
-    "shown",
-    "deliveries",
-    when=f"({IS} = 'due' OR ({IS} = 'failed' AND deliveries.turn IS NULL))",
-    changes="state = 'sent', via = $3, changed_at = now_ms()",
-)
-FETCHED = Move(
-    "shown",
-    "deliveries",
-    when=f"{IS} IN ('due', 'unknown', 'failed')",
-    changes="state = 'sent', via = 'result', changed_at = now_ms()",
-)
-# An older one on its way must be settled first: it would else arrive behind a younger one.
-SENDING = Move(
-    "sending",
-    "deliveries",
-    when=f"""
-        {IS} = 'due'
-        AND EXISTS (SELECT 1 FROM inbound WHERE message = $3 AND reply_url_state = 'fresh')
-        AND NOT EXISTS (
-            SELECT 1 FROM deliveries AS older WHERE older.chat = deliveries.chat
-            AND older.id < deliveries.id AND older.state = 'sending'
-        )
-    """,
-    changes="""
-        state = 'sending', via = 'url', source = $3, cause = '', attempts = attempts + 1,
-        changed_at = now_ms()
-    """,
-)
-TAKE_ADDRESS = """
-    UPDATE inbound SET reply_url_state = 'used'
-    WHERE message = $2 AND reply_url_state = 'fresh'
-    AND EXISTS (SELECT 1 FROM deliveries WHERE id = $1 AND state = 'sending' AND source = $2)
-    RETURNING reply_url
-"""
-# A cause while it is sending says that the repeat has begun: there is never a second one.
-REPEATING = Move(
-    "sending",
-    "deliveries",
-    when=f"{IS} = 'sending' AND deliveries.cause = ''",
-    changes="cause = $3, attempts = attempts + 1, changed_at = now_ms()",
-)
-# A repeat that did not leave is none: the address is kept, and it may be made again.
-POSTPONED = Move(
-    "unsent",
-    "deliveries",
-    when=f"{IS} = 'sending'",
-    changes="cause = '', next_at = $3, changed_at = now_ms()",
-)
-SENT = Move("shown", "deliveries", when=f"{IS} = 'sending'", changes=f"state = 'sent', {ENDS}")
-DOUBTED = Move(
-    "doubted", "deliveries", when=f"{IS} = 'sending'", changes=f"state = 'unknown', {ENDS}"
-)
-FAILED = Move(
-    "failed", "deliveries", when=f"{IS} IN ('due', 'sending')", changes=f"state = 'failed', {ENDS}"
-)
-# What was marked as shown by a poll of the last run, whose bubble nobody can have seen finished:
-# `$3` = the age at which WeCom asks for a bubble no more. Few can have been on their way.
-UNSEEN = Move(
-    "doubted",
-    "deliveries",
-    when=f"""
-        deliveries.id > (SELECT COALESCE(MAX(id), 0) FROM deliveries) - {IN_FLIGHT} AND $1 = 0
-        AND deliveries.state = 'sent' AND deliveries.via = 'bubble' AND EXISTS (
-            SELECT 1 FROM inbound WHERE inbound.message = deliveries.message
-            AND inbound.finished = 0 AND inbound.received_at < $3
-        )
-    """,
-    changes="state = 'unknown', cause = 'the service was cut off', told = 0, changed_at = now_ms()",
-    returns=COLUMNS,
-)
 SETTLED: dict[Settled, Move] = {"sent": SENT, "unknown": DOUBTED, "failed": FAILED}
-GIVE_BACK = """
-    UPDATE inbound SET reply_url_state = 'fresh'
-    WHERE message = (SELECT source FROM deliveries WHERE id = $1 AND state = 'sending')
-    AND reply_url_state = 'used'
-"""
-RELEASED = Move(
-    "unsent",
-    "deliveries",
-    when=f"{IS} = 'sending'",
-    changes="state = 'due', via = '', cause = $3, next_at = $4, changed_at = now_ms()",
-)
-REFUSED = Move(
-    "unsent",
-    "deliveries",
-    when=f"{IS} = 'sending'",
-    changes="state = 'due', via = '', cause = $3, refusals = refusals + 1, changed_at = now_ms()",
-)
-RETRIED = Move(
-    "retried",
-    "deliveries",
-    when=f"{IS} IN ('unknown', 'failed')",
-    changes="""
-        state = 'due', via = '', source = '', cause = '', attempts = 0, refusals = 0, next_at = 0,
-        told = 0, changed_at = now_ms()
-    """,
-)
-TOLD = "UPDATE deliveries SET told = 1 WHERE id = $1 AND state IN ('unknown', 'failed')"
-OLDEST = "SELECT MIN(created_at) FROM deliveries WHERE state = $1"
-SENDING_SINCE = "SELECT MIN(changed_at) FROM deliveries WHERE state = 'sending'"
-BACKLOG = """
-    SELECT state, COUNT(id), MIN(created_at) FROM deliveries
-    WHERE state <> 'sent'
-    AND NOT (chat = $1 AND (state = 'due' OR (state = 'failed' AND turn IS NULL)))
-    GROUP BY state
-"""
-COUNTS = "SELECT state, COUNT(id) FROM deliveries GROUP BY state"
-PURGE_NOTICES = """
-    DELETE FROM deliveries WHERE id IN (
-        SELECT id FROM deliveries WHERE turn IS NULL AND created_at < $1 ORDER BY id LIMIT $2
-    )
-    RETURNING id
-"""
 
 _delivery = reader(Delivery)
 
@@ -215,21 +71,29 @@ class Deliveries:
         """Return the final answer of a turn."""
         return _one(await self._database.fetch_one(OF_TURN, n))
 
-    async def due(self, chat: str) -> list[Delivery]:
-        """Return what is due in a chat, oldest first."""
-        return await self._all(DUE, chat)
+    async def due(self, chat: str, channel: str = CALLBACK) -> list[Delivery]:
+        """Return what is due in a chat by one channel, oldest first."""
+        return await self._all(DUE, chat, channel)
 
     async def waiting(self, chat: str) -> list[Delivery]:
         """Return what the next contact of a chat is to be shown, oldest first."""
         return await self._all(WAITING, chat)
 
-    async def all_waiting(self) -> list[Delivery]:
-        """Return what is due anywhere, oldest first."""
-        return await self._all(ALL_WAITING)
+    async def all_waiting(self, channel: str = CALLBACK) -> list[Delivery]:
+        """Return what is due anywhere by one channel, oldest first."""
+        return await self._all(ALL_WAITING, channel)
 
-    async def all_sending(self) -> list[Delivery]:
-        """Return what is on its way anywhere, oldest first."""
-        return await self._all(ALL_SENDING)
+    async def all_sending(self, channel: str = CALLBACK) -> list[Delivery]:
+        """Return what is on its way anywhere by one channel, oldest first."""
+        return await self._all(ALL_SENDING, channel)
+
+    async def move_house(self, channel: str, to: str) -> int:
+        """Let what is due by a channel leave by another one; return how many."""
+        return len((await self._database.write(Statement(MOVE_HOUSE, channel, to)))[0])
+
+    async def channels(self) -> list[str]:
+        """Return the channels by which something is to leave."""
+        return [str(row[0]) for row in await self._database.fetch_all(CHANNELS_DUE)]
 
     async def untold(self, chat: str) -> list[Delivery]:
         """Return what is in doubt or failed in a chat, and was not told to it yet."""
@@ -255,9 +119,9 @@ class Deliveries:
         """Return the chats where something may be posted now, to an address received after ``since``."""
         return [str(row[0]) for row in await self._database.fetch_all(READY, now, since)]
 
-    async def next_at(self, now: int) -> int | None:
-        """Return when the next delivery may be tried again, of those that may not yet."""
-        return _number(await self._database.fetch_one(NEXT_AT, now))
+    async def next_at(self, now: int, channel: str = CALLBACK) -> int | None:
+        """Return when the next delivery of a channel may be tried again, of those that may not yet."""
+        return _number(await self._database.fetch_one(NEXT_AT, now, channel))
 
     async def claim(self, delivery: int, *, via: str) -> bool:
         """Take what is due, before it is shown; the first one wins."""
@@ -277,6 +141,14 @@ class Deliveries:
         rows = await self._database.write(*statements, Statement(TAKE_ADDRESS, delivery, source))
         return str(rows[-1][0][0]) if rows[-1] else None
 
+    async def push(self, delivery: int, via: str) -> Delivery | None:
+        """Take what is due before it is pushed ``via`` a channel that needs no address.
+
+        None when it was taken before, or while an older one of the chat is on its way.
+        """
+        rows = await moved(self._database, PUSHING, delivery, {"via": via}, via)
+        return _delivery(rows[0]) if rows else None
+
     async def repeat(self, delivery: int, cause: str) -> bool:
         """Keep that the address is posted to once more, before that leaves; False the second time."""
         facts: dict[str, object] = {"via": "url", "repeat": True, "cause": cause}
@@ -287,9 +159,11 @@ class Deliveries:
         facts: dict[str, object] = {"via": "url", "repeat": True, "cause": cause}
         return bool(await moved(self._database, POSTPONED, delivery, facts, next_at))
 
-    async def settle(self, delivery: int, state: Settled, cause: str = "") -> bool:
-        """Keep how a post ended."""
-        facts: dict[str, object] = {"via": "url", "cause": cause} if cause else {"via": "url"}
+    async def settle(
+        self, delivery: int, state: Settled, cause: str = "", *, via: str = "url"
+    ) -> bool:
+        """Keep how a post or a push ended."""
+        facts: dict[str, object] = {"via": via, "cause": cause} if cause else {"via": via}
         return bool(await moved(self._database, SETTLED[state], delivery, facts, cause))
 
     async def release(self, delivery: int, cause: str, next_at: int) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 
 from store.database import Database, Statement
-from store.deliveries import SHOWN, TOLD
+from store.delivery_sql import SHOWN, TOLD
 from store.errors import StoreError
 from store.records import Accepted, InboundRecord, NewChat, NewInbound, NewTurn
 from store.rows import columns, reader
@@ -30,9 +30,9 @@ KEEP_CHAT = """
 KEEP_TURN = """
     INSERT INTO turns (
         message, chat, sender, kind, text, quote, attachments, language,
-        forced, bubble, retry_of, created_at, epoch, state, stored_at
+        forced, bubble, retry_of, created_at, channel, not_before, epoch, state, stored_at
     )
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
         (SELECT epoch FROM chats WHERE key = $2), 'queued', now_ms()
     WHERE NOT EXISTS (SELECT 1 FROM inbound WHERE inbound.message = $1)
     ON CONFLICT (message) DO NOTHING
@@ -41,9 +41,9 @@ KEEP_TURN = """
 KEEP = """
     INSERT INTO inbound (
         message, chat, sender, kind, name, body, stream, shown, finished,
-        reply_url, reply_url_state, received_at
+        reply_url, reply_url_state, received_at, channel, handle
     )
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
     ON CONFLICT (message) DO NOTHING
     RETURNING message
 """
@@ -184,4 +184,5 @@ def _keep_chat(chat: NewChat, message: str) -> Statement:
 def _keep(row: InboundRecord) -> Statement:
     named = (row.message, row.chat, row.sender, row.kind, row.name, row.body)
     bubble = (row.stream, row.shown, int(row.finished))
-    return Statement(KEEP, *named, *bubble, row.reply_url, row.reply_url_state, row.received_at)
+    address = (row.reply_url, row.reply_url_state)
+    return Statement(KEEP, *named, *bubble, *address, row.received_at, row.channel, row.handle)

@@ -11,6 +11,7 @@ AskKind = Literal["permission", "question"]
 AskState = Literal["open", "answered", "expired", "gone"]
 ChangeKind = Literal["added", "modified", "deleted"]
 OPEN_STATES: tuple[TurnState, ...] = ("queued", "running")
+CALLBACK = "callback"  # the channel of whatever names none
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class InboundRecord:
     reply_url: str
     reply_url_state: Literal["none", "fresh", "used"]
     received_at: int
+    channel: str
+    handle: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ class TurnRecord:
     fence: int
     lease_until: int
     stored_at: int
+    channel: str
+    not_before: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,7 @@ class Delivery:
     refusals: int
     next_at: int
     told: bool
+    channel: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +224,8 @@ class NewInbound:
     finished: bool
     reply_url: str
     received_at: int
+    channel: str = CALLBACK
+    handle: str = ""
 
     def kept(self) -> InboundRecord:
         """Return the row that this becomes."""
@@ -234,6 +242,8 @@ class NewInbound:
             reply_url=self.reply_url,
             reply_url_state="fresh" if self.reply_url else "none",
             received_at=self.received_at,
+            channel=self.channel,
+            handle=self.handle,
         )
 
 
@@ -253,6 +263,8 @@ class NewTurn:
     bubble: bool
     retry_of: int | None
     created_at: int
+    channel: str = CALLBACK
+    not_before: int = 0
 
     def queued(self, n: int, epoch: int, stored_at: int) -> TurnRecord:
         """Return the row that this becomes, with what the database adds to it."""
@@ -292,6 +304,8 @@ class NewTurn:
             fence=0,
             lease_until=0,
             stored_at=stored_at,
+            channel=self.channel,
+            not_before=self.not_before,
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from store.database import Database, Row, Statement, Value
-from store.deliveries import KEEP_FOR_TURN
+from store.delivery_sql import KEEP_FOR_TURN
 from store.edges import Move, history, moved
 from store.errors import TurnLost
 from store.records import EdgeRecord, NewDelivery, NewTurn, TurnRecord, TurnState
@@ -19,10 +19,10 @@ TURN_COLUMNS = columns(TurnRecord)
 ADD = f"""
     INSERT INTO turns (
         message, chat, sender, kind, text, quote, attachments, language,
-        forced, bubble, retry_of, created_at, epoch, state, stored_at
+        forced, bubble, retry_of, created_at, channel, not_before, epoch, state, stored_at
     )
     VALUES (
-        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
         (SELECT epoch FROM chats WHERE key = $2), 'queued', now_ms()
     )
     ON CONFLICT (message) DO NOTHING
@@ -50,7 +50,10 @@ CLAIM = Move(
     "claimed",
     "turns",
     when="""
-        n = (SELECT n FROM turns WHERE chat = $1 AND state = 'queued' ORDER BY forced DESC, n LIMIT 1)
+        n = (
+            SELECT n FROM turns WHERE chat = $1 AND state = 'queued' AND not_before <= $4
+            ORDER BY forced DESC, n LIMIT 1
+        )
         AND NOT EXISTS (SELECT 1 FROM turns AS other WHERE other.chat = $1 AND other.state = 'running')
     """,
     changes=f"state = 'running', started_at = $4, {OWNED}",
@@ -156,6 +159,8 @@ def turn_values(turn: NewTurn) -> tuple[Value, ...]:
         int(turn.bubble),
         turn.retry_of,
         turn.created_at,
+        turn.channel,
+        turn.not_before,
     )
 
 

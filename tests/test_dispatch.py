@@ -52,7 +52,7 @@ async def keep(bot, message, *, kind="prompt", turn=None, shown=""):
         kind=kind,
         name="",
         body="",
-        stream=bot.service.edge._bubbles.stream_of(message),
+        stream=bot.service.edge.channels[0]._bubbles.stream_of(message),
         shown=shown,
         finished=bool(shown),
         reply_url="",
@@ -264,10 +264,10 @@ async def test_a_command_that_breaks_says_so_and_breaks_nothing_else(start):
     async def breaking(_):
         raise ZeroDivisionError
 
-    edge = bot.service.edge
+    edge = bot.service.edge.channels[0]
     services = bot.service.services
     intake = Intake(services, edge._callback._dispatch._intake._outbox)
-    outlets = {"wecom": edge.replies}
+    outlets = bot.service.outlets
     verbs = Verbs(services, Commands(breaking), intake, outlets, bot.service.background)
     message = await _inbound(bot)
     arrival = Arrival(message, "s", "zh", may_stay_open=True)
@@ -314,7 +314,7 @@ async def test_a_forced_message_whose_turn_is_there_already_makes_no_second_one(
 
 async def test_to_force_stops_nothing_when_the_lane_has_come_to_the_turn_by_itself(start, fake):
     bot = await start()
-    verbs = bot.service.edge._callback._dispatch._verbs
+    verbs = bot.service.edge.channels[0]._callback._dispatch._verbs
     await told(bot, "first")
     turn = await bot.store.turns.get(1)
     await verbs._force(turn)
@@ -339,7 +339,7 @@ async def test_what_was_on_its_way_when_the_service_went_down_is_told_at_the_nex
     async with asyncio.timeout(10):
         while not (await bot.store.deliveries.counts()).get("unknown"):  # noqa: ASYNC110 - rows ring no bell
             await asyncio.sleep(0.01)
-    way_out = bot.service.edge._replies.way_out
+    way_out = bot.service.edge.channels[0]._replies.way_out
     await until(lambda: not way_out._busy)  # else it may use the address of what is said next
     text = await told(bot, "/status")
     assert "Waited." in text

@@ -126,10 +126,10 @@ async def test_a_lane_with_nothing_in_it_is_told(dogs, faked, clock):
 
 async def test_a_bubble_that_nobody_would_close_is_closed_and_told(dogs, faked, fake, clock):
     faked.wecom.polling = False
-    faked.service.edge._bubbles.expect("lost", clock(), "en")
+    faked.service.edge.channels[0]._bubbles.expect("lost", clock(), "en")
     clock.leap(6 * 60_000)
     assert ("watchdog.tripped", "bubbles") in await looked(dogs)
-    assert faked.service.edge.open_bubbles == 0
+    assert faked.service.edge.channels[0].open_bubbles == 0
     assert ("watchdog.cleared", "bubbles") in await looked(dogs)
 
 

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from bot.errors import StoreError
 from bot.messages import Answer
-from handlers.wecom import stream_key
-from handlers.wecom.bubbles import Bubbles
+from handlers.wecom.bubbles import Bubbles, stream_key
 from handlers.wecom.markdown import PREFIX_BYTES, SEAM, answer_text, compose, split, visible
 from handlers.wecom.wire import STREAM_BYTES, Wire
 from tests.fakes.edge import MINUTE, Edge, Opening, until

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bot.errors import StoreFull
-from handlers.wecom.late import Outcome
+from handlers.wecom.outcome import Outcome
 from handlers.wecom.posts import DELAYS_S, delay_ms
 from tests.fakes.edge import FAST, SHOWN, Edge, asked, finished, until
 

@@ -16,7 +16,7 @@ from bot.clock import now_ms
 from bot.errors import StartError
 from bot.files import Files
 from bot.links import Links
-from bot.messages import Answer, Chat, ReplyStream
+from bot.messages import CALLBACK, Answer, Chat, Outlets, ReplyStream
 from bot.opencode.client import OpenCode
 from bot.opencode.feed import Feed
 from bot.opencode.ids import MessageIds
@@ -249,7 +249,9 @@ async def _assembled(
     )
     ear = Ear()
     ids = MessageIds(last=await store.turns.last_prompt())
-    turns = build_turns(parts, ids, {PLATFORM: ear}, background)
+    outlets = Outlets()
+    outlets.put(CALLBACK, ear)
+    turns = build_turns(parts, ids, outlets, background)
     background.keep(turns.flush, name="contract flush")
     await turns.recover()
     return Room(

@@ -19,8 +19,9 @@ from bot.setup.live import Live
 from bot.texts import language_of
 from bot.texts import setup as texts
 from config.settings import Settings
-from handlers import wecom
 from handlers.intake import Opening
+from handlers.wecom.callback_channel import CallbackChannel, build_callback
+from handlers.wecom.timing import Timing
 from store import SQLITE, Store, open_store
 from store.records import NewInbound
 
@@ -117,7 +118,7 @@ class Doorkeeper:
 class Door:
     """The callback as the service will serve it, open while the wizard waits."""
 
-    def __init__(self, edge: wecom.WeCom, url: str) -> None:
+    def __init__(self, edge: CallbackChannel, url: str) -> None:
         self._edge = edge
         self.url = url
         self._mark = secrets.token_hex(8)
@@ -149,7 +150,9 @@ async def opened_door(settings: Settings, heard: Heard) -> AsyncIterator[Door]:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="setup-"))
         store = await stack.enter_async_context(await open_store(f"{SQLITE}{folder}/setup.db"))
         background = Background()
-        edge = wecom.build(settings, Doorkeeper(store, heard), store, background, now_ms)
+        edge = build_callback(
+            settings, Doorkeeper(store, heard), store, background, now_ms, Timing()
+        )
         stack.push_async_callback(edge.let_go)
         stack.push_async_callback(background.close)
         stack.push_async_callback(edge.close)

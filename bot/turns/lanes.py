@@ -11,7 +11,7 @@ import structlog
 from bot.background import Background, restart_delays
 from bot.clock import Clock
 from bot.errors import StoreError, TurnLost
-from bot.messages import Answer, Replies, ReplyStream
+from bot.messages import Answer, Outlets, ReplyStream
 from bot.opencode.hold import Gate
 from bot.texts import engine as texts
 from bot.turns.run import Runner
@@ -38,7 +38,7 @@ class Turns:
         self,
         store: Store,
         runner: Runner,
-        outlets: dict[str, Replies],
+        outlets: Outlets,
         background: Background,
         clock: Clock,
         gate: Gate,
@@ -187,7 +187,7 @@ class Turns:
     async def _close_bubble(self, turn: TurnRecord) -> None:
         """Finish the bubble that was left open for a turn which will not run."""
         if turn.bubble:
-            reply = await self._reply(turn)
+            reply = self._reply(turn)
             await reply.finish(Answer(texts.DROPPED.say(turn.language, n=turn.n)))
 
     async def recover(self) -> None:
@@ -320,10 +320,8 @@ class Turns:
             return now + self._limit_ms
         return max((turn.started_at or now) + self._limit_ms, now + LOOK_AGAIN_MS)
 
-    async def _reply(self, turn: TurnRecord) -> ReplyStream:
-        chat = await self._store.chats.get(turn.chat)
-        assert chat is not None, "a turn's chat is stored with it"
-        return self._outlets[chat.platform].reply_to(
+    def _reply(self, turn: TurnRecord) -> ReplyStream:
+        return self._outlets.of(turn.channel).reply_to(
             turn.n,
             turn.message,
             turn.chat,
@@ -335,7 +333,7 @@ class Turns:
     async def _run(self, turn: TurnRecord, *, resumed: bool, restarted: bool = False) -> None:
         chat = await self._store.chats.get(turn.chat)
         assert chat is not None, "a turn's chat is stored with it"
-        reply = await self._reply(turn)
+        reply = self._reply(turn)
         now = self._clock()
         started_at = turn.started_at or now
         deadline = self._deadline(turn, now)

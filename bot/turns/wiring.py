@@ -1,7 +1,7 @@
 """Put the turn engine together."""
 
 from bot.background import Background
-from bot.messages import Replies
+from bot.messages import Outlets
 from bot.opencode.ids import MessageIds
 from bot.turns.calming import Calmer
 from bot.turns.ending import Ender
@@ -13,9 +13,7 @@ from bot.turns.prompting import Prompter
 from bot.turns.run import Runner
 
 
-def build_turns(
-    parts: Parts, ids: MessageIds, outlets: dict[str, Replies], background: Background
-) -> Turns:
+def build_turns(parts: Parts, ids: MessageIds, outlets: Outlets, background: Background) -> Turns:
     """Return the lanes with everything below them."""
     progress = Progress(parts)
     prompter = Prompter(parts, ids, background)

@@ -1,92 +1,76 @@
-"""WeCom (企业微信): the AI bot over its encrypted HTTP callback."""
+"""WeCom (企业微信): the channels by which it reaches us, together one edge."""
 
-import hmac
 from collections import Counter
 
 from aiohttp import web
 
 from bot.background import Background
 from bot.clock import Clock
-from bot.messages import Replies
-from bot.texts import Language
+from bot.messages import CALLBACK, Outlets
 from config.settings import Settings
-from handlers.platform import Acceptor
-from handlers.wecom.bubbles import Bubbles
-from handlers.wecom.callback import Callback
-from handlers.wecom.envelope import Envelope
-from handlers.wecom.late import LateAnswers
-from handlers.wecom.leaks import Leaks
-from handlers.wecom.polls import Polls
-from handlers.wecom.posts import Posts
-from handlers.wecom.replies import CallbackReplies
+from handlers.platform import Acceptor, Channel
+from handlers.wecom.callback_channel import build_callback
 from handlers.wecom.timing import Timing
-from handlers.wecom.way_out import WayOut
-from handlers.wecom.wire import Wire
 from store import Store
+
+CHANNELS = {CALLBACK: "wecom.bot"}  # of each channel, its name in the settings and in health
 
 
 class WeCom:
-    """The AI bot's edge, as the root sees it."""
+    """All channels that are on, as the root sees them."""
 
-    def __init__(
-        self,
-        callback: Callback,
-        replies: CallbackReplies,
-        bubbles: Bubbles,
-        late: LateAnswers,
-        leaks: Leaks,
-    ) -> None:
-        self._callback = callback
-        self._replies = replies
-        self._bubbles = bubbles
-        self._late = late
-        self._leaks = leaks
+    def __init__(self, channels: list[Channel], store: Store) -> None:
+        self.channels = channels
+        self._store = store
 
     @property
     def routes(self) -> list[web.RouteDef]:
-        """What the web application serves for it."""
-        return self._callback.routes
+        """What the web application serves for them."""
+        return [route for channel in self.channels for route in channel.routes]
 
-    @property
-    def replies(self) -> Replies:
-        """How the engine answers here."""
-        return self._replies
+    def open_outlets(self, outlets: Outlets) -> None:
+        """Let the engine answer by them."""
+        for channel in self.channels:
+            outlets.put(channel.name, channel.replies)
 
     async def recover(self) -> None:
-        """Take up what the last run left on its way; the first thing that a start does."""
-        await self._replies.way_out.recover()
+        """Take up what the last run left on its way; the first thing that a start does.
+
+        What is due by a channel that is off now leaves by one that is on.
+        """
+        names = [channel.name for channel in self.channels]
+        for left in await self._store.deliveries.channels():
+            if left not in names:
+                await self._store.deliveries.move_house(left, names[0])
+        for channel in self.channels:
+            await channel.recover()
 
     @property
     def counts(self) -> Counter[str]:
         """What came since the start: message, repeat, poll, event, `refused <reason>` and others."""
-        return self._callback.counts
-
-    @property
-    def last_at(self) -> int:
-        """When WeCom called last, in Unix milliseconds; 0 if it never did."""
-        return self._callback.last_at
-
-    @property
-    def open_bubbles(self) -> int:
-        """How many bubbles are not finished."""
-        return self._bubbles.open_count
+        total: Counter[str] = Counter()
+        for channel in self.channels:
+            total += channel.counts
+        return total
 
     async def close_leaked(self) -> int:
         """Finish the bubbles that nobody will finish any more; return how many. Raises StoreError."""
-        return await self._leaks.close()
+        return sum([await channel.close_leaked() for channel in self.channels])
 
     @property
     def posting(self) -> int:
-        """How many jobs bring answers by their addresses at this moment."""
-        return self._replies.way_out.posting
+        """How many jobs bring answers without having been asked at this moment."""
+        return sum(channel.posting for channel in self.channels)
 
     async def close(self) -> None:
         """Keep what is shown."""
-        await self._bubbles.flush()
+        for channel in self.channels:
+            await channel.close()
 
     async def let_go(self) -> None:
-        """Let go of every connection, once nothing is posted any more."""
-        await self._late.close()
+        """Let go of every connection, once nothing is on its way any more."""
+        for channel in self.channels:
+            await channel.let_go()
 
 
 def build(
@@ -97,40 +81,10 @@ def build(
     clock: Clock,
     *,
     timing: Timing | None = None,
-) -> WeCom:
-    """Put the edge together and start its lasting jobs; needs `wecom.bot.on`."""
-    bot = settings.wecom.bot
-    assert bot.token is not None, "the callback is on"
-    assert bot.aes_key is not None, "the callback is on"
+) -> WeCom | None:
+    """Put the channels together that are on, and start their lasting jobs; None without any."""
     timing = timing or Timing()
-    aes_key = bot.aes_key.get_secret_value()
-    bubbles = Bubbles(store, stream_key(aes_key), clock, timing)
-    late = LateAnswers(settings.wecom.allowed_hosts, settings.wecom.api_url)
-    posts = Posts(store, bubbles, late, clock, timing)
-    way_out = WayOut(store, bubbles, posts, background, clock, timing)
-    polls = Polls(store, bubbles, clock, timing)
-    language: Language = "en" if settings.chat.language == "en" else "zh"
-    callback = Callback(
-        Envelope(bot.token.get_secret_value(), aes_key),
-        Wire(
-            bot_id=bot.bot_id,
-            name=bot.name,
-            per_user=settings.chat.group_session == "per_user",
-        ),
-        accept,
-        store,
-        bubbles,
-        polls,
-        clock,
-        language,
-    )
-    background.keep(bubbles.run, name="wecom bubbles")
-    background.keep(way_out.watch, name="wecom late answers")
-    replies = CallbackReplies(store, bubbles, way_out, background)
-    leaks = Leaks(store, bubbles, polls, clock, timing)
-    return WeCom(callback, replies, bubbles, late, leaks)
-
-
-def stream_key(aes_key: str) -> bytes:
-    """Return the key of bubble ids: secret, and the same before and after a restart."""
-    return hmac.digest(aes_key.encode(), b"stream ids", "sha256")
+    channels: list[Channel] = []
+    if settings.wecom.bot.on:
+        channels.append(build_callback(settings, accept, store, background, clock, timing))
+    return WeCom(channels, store) if channels else None

@@ -113,7 +113,7 @@ class Bubbles:
 
     def stream_of(self, message: str) -> str:
         """Return the bubble's id: the same for every copy of a message, whoever computes it."""
-        return hmac.digest(self._key, message.encode(), "sha256").hex()
+        return stream_of(self._key, message)
 
     @property
     def unfinished(self) -> list[Bubble]:
@@ -303,6 +303,16 @@ class Bubbles:
         if now - self._trouble_at >= TELL_EVERY_MS:
             self._trouble_at = now
             log.warning("bubbles.unsaved", error=type(exc).__name__, bubbles=len(self._dirty))
+
+
+def stream_key(secret: str) -> bytes:
+    """Return the key of bubble ids: secret, and the same before and after a restart."""
+    return hmac.digest(secret.encode(), b"stream ids", "sha256")
+
+
+def stream_of(key: bytes, message: str) -> str:
+    """Return the id of a message's bubble."""
+    return hmac.digest(key, message.encode(), "sha256").hex()
 
 
 def ended(turn: int | None, language: Language) -> str:

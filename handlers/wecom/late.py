@@ -5,12 +5,12 @@ https://developer.work.weixin.qq.com/document/path/101138
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 import httpx
 import orjson
 
+from handlers.wecom.outcome import Outcome
 from handlers.wecom.wire import markdown_body
 from store.crashpoints import on_sent
 
@@ -40,21 +40,6 @@ PERMANENT = frozenset(  # no other address would change it
 )
 REDIRECT = 300
 SERVER_ERROR = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a post.
-
-    ``unsent``: it never left us; ``limited``: not taken now, but the address is good;
-    ``refused``: the address was not good; ``barred``: neither would another be;
-    ``doubtful``: nobody can tell. ``doubt``: of a repeat that is to be made again, as it did
-    not leave: the cause of what it was to clear.
-    """
-
-    kind: Literal["sent", "unsent", "limited", "refused", "barred", "doubtful"]
-    cause: str = ""
-    doubt: str = ""
 
 
 class LateAnswers:

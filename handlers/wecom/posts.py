@@ -15,8 +15,9 @@ from bot.errors import StoreError
 from bot.texts import Language
 from bot.texts import delivery as texts
 from handlers.wecom.bubbles import Bubbles
-from handlers.wecom.late import LateAnswers, Outcome
+from handlers.wecom.late import LateAnswers
 from handlers.wecom.markdown import answer_text
+from handlers.wecom.outcome import Outcome
 from handlers.wecom.polls import answer_of
 from handlers.wecom.timing import Timing
 from store import Store
@@ -263,9 +264,9 @@ def given_up(delivery: Delivery, outcome: Outcome) -> bool:
     return refused or outcome.kind == "barred"
 
 
-def tell(delivery: Delivery, outcome: Outcome) -> None:
-    """Log what became of a post."""
-    facts = {"delivery": delivery.id, "turn": delivery.turn, "via": "url"}
+def tell(delivery: Delivery, outcome: Outcome, via: str = "url") -> None:
+    """Log what became of a post or a push."""
+    facts = {"delivery": delivery.id, "turn": delivery.turn, "via": via}
     if outcome.kind == "sent":
         log.info("delivery.sent", **facts)
     elif given_up(delivery, outcome):

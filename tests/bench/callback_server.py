@@ -14,7 +14,8 @@ from bot.background import Background
 from bot.clock import now_ms
 from config.settings import load_settings
 from handlers.intake import Opening
-from handlers.wecom import build
+from handlers.wecom.callback_channel import build_callback
+from handlers.wecom.timing import Timing
 from store import open_store
 from tests.fakes.edge import Desk
 from tests.fakes.envelope import AES_KEY, TOKEN
@@ -35,7 +36,8 @@ async def ours(folder, *, changing):
     """Our callback; ``changing``: every poll finds another text."""
     environ = {"BOT_DATA_DIR": folder, "WECOM_BOT_TOKEN": TOKEN, "WECOM_BOT_AES_KEY": AES_KEY}
     store = await open_store(f"sqlite:///{Path(folder) / 'bot.db'}")
-    edge = build(load_settings(None, environ), BenchDesk(store), store, Background(), now_ms)
+    settings = load_settings(None, environ)
+    edge = build_callback(settings, BenchDesk(store), store, Background(), now_ms, Timing())
     if changing:
         bubbles, polls = edge._bubbles, edge._callback._polls
         answer, letters = polls.at_once, itertools.cycle("天地")

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from bot.background import Background
 from bot.messages import Answer
 from config.settings import load_settings
-from handlers.wecom import build
+from handlers.wecom.callback_channel import build_callback
 from handlers.wecom.timing import Timing
 from store import open_store
 from store.records import NewChat, NewDelivery, NewInbound, NewTurn
@@ -207,8 +207,8 @@ class Edge:
         self.stack.push_async_callback(self.let_go)
         self.background = await self.stack.enter_async_context(Background())
         self.desk = Desk(self.store)
-        self.edge = build(
-            settings, self.desk, self.store, self.background, self.clock, timing=self.timing
+        self.edge = build_callback(
+            settings, self.desk, self.store, self.background, self.clock, self.timing
         )
         self.stack.push_async_callback(self.edge.close)
         app = web.Application()

@@ -261,7 +261,7 @@ async def test_told_to_end_the_service_posts_to_the_end_what_is_under_way(make_f
     faked = await make_faked()
     posted, go_on = asyncio.Event(), asyncio.Event()
     fake.script(say_so("Posted."))
-    late = faked.service.edge._late
+    late = faked.service.edge.channels[0]._late
     works = late.post
 
     async def slowly(*args):
@@ -271,8 +271,8 @@ async def test_told_to_end_the_service_posts_to_the_end_what_is_under_way(make_f
 
     late.post = slowly
     faked.wecom.polling = False
-    faked.service.edge._replies.way_out._timing = replace(
-        faked.service.edge._replies.way_out._timing, patience_s=0.0
+    faked.service.edge.channels[0]._replies.way_out._timing = replace(
+        faked.service.edge.channels[0]._replies.way_out._timing, patience_s=0.0
     )
     await faked.wecom.say("zhangsan", "work")
     await posted.wait()

@@ -1,0 +1,19 @@
+"""What became of something that was sent to WeCom."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a post.
+
+    ``unsent``: it never left us; ``limited``: not taken now, but the address is good;
+    ``refused``: the address was not good; ``barred``: neither would another be;
+    ``doubtful``: nobody can tell. ``doubt``: of a repeat that is to be made again, as it did
+    not leave: the cause of what it was to clear.
+    """
+
+    kind: Literal["sent", "unsent", "limited", "refused", "barred", "doubtful"]
+    cause: str = ""
+    doubt: str = ""
