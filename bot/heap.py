@@ -1,0 +1,28 @@
+"""Joins what the C library's heap holds free: cut ever finer, it would ask the system for more.
+
+glibc keeps small freed pieces apart from their neighbours until it is told to join them.
+https://man7.org/linux/man-pages/man3/malloc_trim.3.html
+"""
+
+import asyncio
+import ctypes
+
+EVERY_S = 60.0
+
+
+def tidy(library: object) -> bool:
+    """Join free pieces and give whole pages back; False where the C library has no such call."""
+    trim = getattr(library, "malloc_trim", None)
+    if trim is None:
+        return False
+    trim(ctypes.c_size_t(0))
+    return True
+
+
+async def keep_tidy() -> None:
+    """Tidy the heap once a minute, for as long as the service lives; it takes some milliseconds."""
+    library = ctypes.CDLL(None)
+    while True:
+        if not await asyncio.to_thread(tidy, library):
+            return
+        await asyncio.sleep(EVERY_S)
