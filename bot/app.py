@@ -16,12 +16,14 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from bot import heap
 from bot.assembly import Assembly, Options, Service
+from bot.caretakers import place_of, words_of
 from bot.clock import Clock, now_ms
 from bot.errors import StartError, system_words
 from bot.leaving import REQUESTS_S, REST_S, Ended, Leaving, told_to_end
 from bot.seclusion import seclude
+from bot.texts import Language
 from bot.upkeep import Upkeep
-from bot.watchdogs import Watchdogs
+from bot.watchdogs import Watchdog, Watchdogs, quiet, untroubled
 from config.logs import set_up
 from config.settings import Settings
 from config.version import VERSION
@@ -100,7 +102,12 @@ async def opened(
         service = await Assembly(stack, settings, options).build()
         leaving = Leaving(service, ended, notice_s)
         edge = service.edge
-        watchdogs = Watchdogs(service.services, edge.close_leaked if edge else None)
+        watchdogs = Watchdogs(
+            service.services,
+            edge.close_leaked if edge else None,
+            tell=_teller(service),
+            troubles=edge.troubles if edge else untroubled,
+        )
         await _listen(stack, _application(service, watchdogs, extra), leaving)
         stack.push_async_callback(leaving.drain)
         await _recover(service)
@@ -108,11 +115,24 @@ async def opened(
         for warning in settings.warnings():
             log.warning("service.warned", warning=warning)
         public = settings.server.public_url or service.url
-        log.info(
-            "service.started", version=VERSION, url=service.url, callback=f"{public}/wecom/bot"
-        )
+        callback = f"{public}/wecom/bot" if settings.wecom.bot.on else ""
+        log.info("service.started", version=VERSION, url=service.url, callback=callback)
         yield service
         log.info("service.stopping")
+
+
+def _teller(service: Service) -> Callable[[Watchdog], None]:
+    """Return how those who look after the service hear of a watchdog: by their webhook, if there is one."""
+    webhook, settings = service.webhook, service.settings
+    if webhook is None:
+        return quiet
+    place = place_of(settings.server.public_url)
+    language: Language = "en" if settings.chat.language == "en" else "zh"
+
+    def tell(one: Watchdog) -> None:
+        webhook.tell(words_of(one.name, one.facts, language, place, well=one.well))
+
+    return tell
 
 
 def _application(service: Service, watchdogs: Watchdogs, extra: Extra | None) -> web.Application:
@@ -128,7 +148,7 @@ def _application(service: Service, watchdogs: Watchdogs, extra: Extra | None) ->
         watchdogs=watchdogs,
     )
     app.add_routes(health.routes)
-    app.add_routes(Admin(services, guard, service.bring, health.truth).routes)
+    app.add_routes(Admin(services, guard, service.bring, health.truth, service.reconnect).routes)
     if service.edge is not None:
         app.add_routes(service.edge.routes)
     live = services.turns.live
@@ -205,6 +225,7 @@ async def _recover(service: Service) -> None:
     background.keep(functools.partial(_follow_hold, service), name="hold")
     if service.edge is not None:  # else nobody could be answered: all stays as it is
         await service.edge.recover()
+        await services.media.recover()
         await services.turns.recover()
     upkeep = Upkeep(services)
     background.keep(services.turns.flush, name="flush of running answers")

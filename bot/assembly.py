@@ -16,6 +16,7 @@ from bot.clock import Clock
 from bot.errors import StartError
 from bot.files import Files
 from bot.links import Links, load_key, make_once
+from bot.media import Media, Sources
 from bot.messages import Outlets
 from bot.opencode.client import OpenCode
 from bot.opencode.environment import Folders
@@ -35,11 +36,13 @@ from config.data_files import LINK_KEY_FILE, SERVICE_FILE, TOKEN_FILE
 from config.settings import Settings
 from config.sources import secrets_beside
 from handlers import wecom
+from handlers.clicks import Clicks
 from handlers.dispatch import Dispatch
 from handlers.health import PlatformState
 from handlers.intake import Intake
 from handlers.verbs import Verbs
 from handlers.wecom.timing import Timing
+from handlers.wecom.webhook import Webhook, build_webhook
 from store import SQLITE, Store, open_store
 from store.errors import StoreUnusable
 from store.records import Delivery
@@ -75,6 +78,7 @@ class Service:
     outlets: Outlets
     admin_token: str
     fault: Fault
+    webhook: Webhook | None = None
     url: str = ""
     closing: bool = False
 
@@ -94,13 +98,20 @@ class Service:
             replies = self.outlets.of(delivery.channel)
             self.background.start(replies.deliver(delivery.id), name=f"delivery {delivery.id}")
 
+    def reconnect(self) -> str | None:
+        """Open the long connection anew; return how it stood, None where there is none."""
+        return self.edge.reconnect() if self.edge is not None else None
+
     def platforms(self) -> list[PlatformState]:
         """Say how each platform is."""
         on = {one.name: one.facts for one in self.edge.channels} if self.edge else {}
-        return [
+        states = [
             PlatformState(name, on=channel in on, facts=on.get(channel, {}))
             for channel, name in wecom.CHANNELS.items()
         ]
+        if self.webhook is not None:
+            states.append(PlatformState("wecom.webhook", on=True, facts=self.webhook.facts))
+        return states
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +141,9 @@ class Assembly:
         self._fault = Fault(ended=options.ended)
         self._background = Background(fatal=self._fault.report)
         self._outlets = Outlets()
+        self._sources = Sources()
         self._edge: wecom.WeCom | None = None
+        self._webhook: Webhook | None = None
 
     async def build(self) -> Service:
         """Open store, server and clients, then the edges. Raises StartError."""
@@ -155,6 +168,7 @@ class Assembly:
         self._stack.push_async_callback(self._let_go)
         self._stack.push_async_callback(self._background.close)
         services = await self._services(store, server, client)
+        self._webhook = build_webhook(self._settings, self._background, services.clock)
         service = Service(
             settings=self._settings,
             services=services,
@@ -163,10 +177,12 @@ class Assembly:
             outlets=self._outlets,
             admin_token=self._admin_token(),
             fault=self._fault,
+            webhook=self._webhook,
         )
         self._options.hide(service.admin_token)
         if service.edge is not None:
             service.edge.open_outlets(self._outlets)
+            service.edge.open_sources(self._sources)
             self._stack.push_async_callback(service.edge.close)
         return service
 
@@ -242,6 +258,14 @@ class Assembly:
             choices=Choices(client, settings, clock, origins(os.environ, self._options.file)),
             asks=Asks(store, client, access, clock, expire_after_s=settings.approvals.expire_after),
             files=Files(store, data_dir, Limits(max_bytes=settings.files.max_bytes), clock),
+            media=Media(
+                store,
+                data_dir,
+                self._sources,
+                self._background,
+                clock,
+                limit=settings.files.max_bytes,
+            ),
             links=Links(
                 load_key(data_dir / LINK_KEY_FILE),
                 settings.server.public_url,
@@ -268,22 +292,26 @@ class Assembly:
             choices=parts.choices,
             links=parts.links,
             files=parts.files,
+            media=parts.media,
             server=server,
             feed=parts.feed,
             clock=clock,
+            outlets=self._outlets,
             file=self._options.file,
         )
 
     async def _let_go(self) -> None:
         if self._edge is not None:
             await self._edge.let_go()
+        if self._webhook is not None:
+            await self._webhook.close()
 
     def _make_edge(self, services: Services) -> wecom.WeCom | None:
         intake = Intake(services, Outbox(services.store, services.clock))
         verbs = Verbs(services, COMMANDS, intake, self._outlets, self._background)
         self._edge = wecom.build(
             self._settings,
-            Dispatch(services, COMMANDS, intake, verbs),
+            Dispatch(services, COMMANDS, intake, verbs, Clicks(services, self._background)),
             services.store,
             self._background,
             services.clock,

@@ -6,7 +6,8 @@ Error
 │   ├── OpenCodeError        it answered with an error
 │   │   └── SessionGone          the session is unknown to the server
 │   ├── OpenCodeUnavailable  no answer, or none that we can read: it may have acted all the same
-│   └── WeComError           WeCom refused a call
+│   ├── WeComError           WeCom refused a call
+│   └── MediaError           something that a person sent cannot be had
 ├── BadEnvelope          a callback that is not WeCom's, or not whole
 ├── UpgradeError         an upgrade of OpenCode cannot go on; its text says why and what to do
 ├── BackupError          a backup cannot be made or restored; its text says why and what to do
@@ -28,6 +29,7 @@ __all__ = [
     "BackupError",
     "BadEnvelope",
     "Error",
+    "MediaError",
     "OpenCodeError",
     "OpenCodeUnavailable",
     "PeerError",
@@ -99,6 +101,15 @@ class WeComError(PeerError):
         super().__init__(f"{code} {message}")
         self.code = code
         self.message = message
+
+
+class MediaError(PeerError):
+    """A medium cannot be had; ``cause`` is a word for the log, ``again``: another try may help."""
+
+    def __init__(self, cause: str, *, again: bool = False) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.again = again
 
 
 def facts_of(exc: BaseException) -> str:

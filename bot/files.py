@@ -11,12 +11,14 @@ from typing import Literal, ParamSpec, TypeVar
 import structlog
 
 from bot.clock import Clock
+from bot.messages import Medium
 from bot.snapshot import GONE, UNSURE, Limits, Look, Snapshot, same_content
 from bot.snapshot.beneath import Beneath, names_of
 from bot.snapshot.blobs import Blobs
 from bot.snapshot.manifest import Manifest, Move, change_of
 from bot.snapshot.places import found, inside
 from bot.snapshot.secret_paths import withheld
+from bot.snapshot.taking import take
 from bot.texts import Language, Text
 from bot.texts import files as texts
 from store import Store
@@ -180,6 +182,10 @@ class Files:
         if change.size > self._limits.max_bytes:
             return "large"
         return "" if change.blob or change.kind == "deleted" else "unkept"
+
+    async def take(self, workspace: Path, path: str) -> tuple[str, Medium]:
+        """Read a file of a workspace to send it, with its path there. Raises ``UserError``."""
+        return await in_thread(take, workspace, path)
 
     async def sweep(self, in_use: Collection[str]) -> int:
         """Remove the copies that no version and no change names any more; return how many."""

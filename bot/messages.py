@@ -1,8 +1,9 @@
 """What travels between an edge and the engine: chats, messages, replies."""
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
 
+from bot.cards import Click
 from bot.texts import Language
 
 ChatKind = Literal["direct", "group"]
@@ -39,14 +40,14 @@ class Chat:
 class Attachment:
     """A medium that came with a message, not fetched yet.
 
-    ``url`` is where it is for a few minutes, ``key`` what decrypts it if the platform gave it one
+    ``url`` is where it is for a few minutes (or the id by which the platform knows it), ``key`` what decrypts it if the platform gave it one
     of its own; ``name`` is empty where only the download tells it.
     """
 
     kind: AttachmentKind
-    url: str
+    url: str = field(repr=False)
     name: str = ""
-    key: str = ""
+    key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,24 @@ class InboundMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Medium:
+    """A file that the bot sends; ``kind`` is how it is meant to be shown."""
+
+    name: str
+    kind: Literal["image", "file"]
+    content: bytes
+
+
+Sent = Literal["sent", "refused", "doubtful"]
+
+
+@dataclass(frozen=True, slots=True)
 class PlatformEvent:
-    """Something that happened on the platform and is no message; ``body`` is its JSON as it came."""
+    """Something that happened on the platform and is no message; ``body`` is it as it came.
+
+    ``click`` is set when somebody pressed a card; ``reply_url`` and ``channel`` are as those of a
+    message.
+    """
 
     id: str
     kind: str
@@ -81,6 +98,9 @@ class PlatformEvent:
     sender: str
     body: str
     received_at: int
+    reply_url: str = ""
+    click: Click | None = None
+    channel: str = CALLBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +108,14 @@ class Answer:
     """A final answer as the engine hands it to a platform, of any length.
 
     A platform that must cut ``body`` to its limit shows ``more`` (how to read the
-    rest) behind the cut, and ``footer`` last in every case.
+    rest) behind the cut, and ``footer`` last in every case. ``media`` are files that
+    the turn wants in the chat: a platform sends those that it can.
     """
 
     body: str
     footer: str = ""
     more: str = ""
+    media: tuple[Medium, ...] = ()
 
 
 class ReplyStream(Protocol):
@@ -136,6 +158,17 @@ class Replies(Protocol):
 
     async def deliver(self, delivery: int) -> None:
         """Bring a kept delivery (its id) by whatever way is open now; it stays due without one."""
+
+
+@runtime_checkable
+class SendsMedia(Protocol):
+    """A channel that can send a file as a message of its own."""
+
+    async def send_medium(self, chat: str, message: str, medium: Medium) -> Sent:
+        """Send a file to a chat (its key), in answer to a message (its id); say what became of it.
+
+        ``refused``: it surely was not sent; ``doubtful``: nobody can tell. Raises ``StoreError``.
+        """
 
 
 class Outlets:

@@ -60,8 +60,18 @@ class Metrics:
         self.database_bytes = self._gauge(
             "bot_database_bytes", "Size of the database with its log."
         )
+        self._of_channels()
         self._of_opencode()
         self._of_watchdogs()
+
+    def _of_channels(self) -> None:
+        self.channel_up = self._gauge("bot_channel_up", "1: WeCom reaches us by it.", "channel")
+        self.connection_opened = self._count(
+            "bot_connection_opened", "Times that the long connection was opened."
+        )
+        self.connection_kicks = self._count(
+            "bot_connection_kicks", "Times that another connection of the bot took its place."
+        )
 
     def _of_opencode(self) -> None:
         self.opencode_up = self._gauge("bot_opencode_up", "1: OpenCode is ready.")

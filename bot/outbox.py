@@ -10,7 +10,7 @@ from bot.fitting import fit
 from bot.texts import Language
 from bot.texts import engine as texts
 from store import Store
-from store.records import Delivery
+from store.records import CALLBACK, Delivery
 
 log = structlog.get_logger()
 
@@ -18,6 +18,7 @@ BUBBLE_BYTES = 20_000  # what a bubble surely holds
 # Of that; the rest is for what the person came for, and all of it where that is long.
 CONTACT_BYTES = 8_000
 EACH_BYTES = 4_000
+LEAVING_MS = 3_000  # so young, what needs no address is about to leave by itself
 PARAGRAPH = "\n\n"
 SEAM = "\n\n━━━━━━━━━\n\n"  # between what had waited and what the person came for
 
@@ -90,7 +91,7 @@ class Outbox:
         offered: list[tuple[Delivery, str]] = []
         roomy = room == CONTACT_BYTES  # then the first is shown whatever its size
         for delivery in await self._store.deliveries.waiting(chat):
-            if but is not None and delivery.turn == but:
+            if (but is not None and delivery.turn == but) or self._leaves(delivery):
                 continue
             text = self._text(delivery, language)
             room -= len(text.encode())
@@ -98,6 +99,12 @@ class Outbox:
                 break
             offered.append((delivery, text))
         return offered
+
+    def _leaves(self, delivery: Delivery) -> bool:
+        """Tell whether a delivery is about to be pushed by its channel, which needs nobody for it."""
+        untried = delivery.state == "due" and delivery.attempts == 0
+        young = self._clock() - delivery.created_at < LEAVING_MS
+        return delivery.channel != CALLBACK and untried and young
 
     def _text(self, delivery: Delivery, language: Language) -> str:
         body = fit(delivery.body, EACH_BYTES)

@@ -9,6 +9,8 @@ from bot.choices import Choices
 from bot.clock import Clock
 from bot.files import Files
 from bot.links import Links
+from bot.media import Media
+from bot.messages import Outlets
 from bot.opencode.client import OpenCode
 from bot.opencode.feed import Feed
 from bot.opencode.server import Server
@@ -20,7 +22,7 @@ from store import Store
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts of the service, one of each. ``feed`` is None when turns are followed by polling.
+    """The parts of the service, one of each. ``feed`` is None when turns are followed by polling, ``outlets`` are filled when the edge is there.
 
     ``file``: where the settings came from.
     """
@@ -35,7 +37,9 @@ class Services:
     choices: Choices
     links: Links
     files: Files
+    media: Media
     server: Server
     feed: Feed | None
     clock: Clock
+    outlets: Outlets
     file: Path | None = None

@@ -5,6 +5,7 @@ mend what they find: a forgotten lane is woken, a forgotten bubble is closed.
 """
 
 import asyncio
+import shutil
 import statistics
 import subprocess
 from collections import deque
@@ -29,12 +30,16 @@ LAG_TICK_S = 0.25  # between two looks at the event loop
 LAG_WINDOW_S = 60.0
 LAG_MAX_S = 1.0  # WeCom waits 5 s for an answer
 HOLD_MS = 30 * 60_000  # an upgrade may keep new turns back so long
+SERVER_MS = 3 * 60_000  # OpenCode may be away so long
+FAILED_MS = 15 * 60_000  # so long an answer that was given up is news
+DISK_LOW_BYTES = 500 * 1024**2
 MEMORY_BYTES = 4 * 1024**3  # of OpenCode with all that it started
 
 # What a look may meet: a system that tells nothing, or not what we can read, or a peer.
 FAILURES = (OSError, subprocess.SubprocessError, PeerError, ValueError)
 
 CloseBubbles = Callable[[], Awaitable[int]]
+Troubles = Callable[[], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +69,26 @@ class Watchdog:
             log.warning("watchdog.failed", watchdog=self.name, error=repr(exc))
         self.failure = repr(exc)
 
-    def take(self, sight: Sight, now: int) -> None:
-        """Take in what was seen; a change is told."""
+    def take(self, sight: Sight, now: int) -> bool:
+        """Take in what was seen; a change is told. Return whether there was one."""
         self.facts, self.measure, self.failure = sight.facts, sight.measure, ""
         if sight.well is self.well:
-            return
+            return False
         self.well, self.since = sight.well, now
         if sight.well:
             log.info("watchdog.cleared", watchdog=self.name, facts=dict(sight.facts))
         else:
             log.warning("watchdog.tripped", watchdog=self.name, facts=dict(sight.facts))
+        return True
+
+
+def quiet(_: Watchdog) -> None:
+    """Tell nobody."""
+
+
+def untroubled() -> Mapping[str, str]:
+    """Know of no trouble."""
+    return {}
 
 
 class Ages:
@@ -113,12 +128,27 @@ class Lag:
 
 
 class Watchdogs:
-    """Looks every few seconds. ``close_bubbles`` closes what nobody will and tells how many."""
+    """Looks every few seconds. ``close_bubbles`` closes what nobody will and tells how many.
 
-    def __init__(self, services: Services, close_bubbles: CloseBubbles | None) -> None:
+    ``tell`` is given each watchdog that changed its mind; ``troubles`` names the channels that
+    are down, with the reason.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        close_bubbles: CloseBubbles | None,
+        *,
+        tell: Callable[[Watchdog], None] = quiet,
+        troubles: Troubles = untroubled,
+    ) -> None:
         self._services = services
         self._close_bubbles = close_bubbles
-        self._empty, self._missing, self._ready = Ages(), Ages(), Ages()
+        self._tell = tell
+        self._troubles = troubles
+        self._empty, self._missing, self._ready, self._away = Ages(), Ages(), Ages(), Ages()
+        self._failed: int | None = None
+        self._failed_at = 0
         self.lag = Lag()
         looks = {
             "turns": self._turns,
@@ -128,6 +158,10 @@ class Watchdogs:
             "loop": self._loop,
             "opencode": self._opencode,
             "hold": self._hold,
+            "server": self._server,
+            "failures": self._failures,
+            "channels": self._channels,
+            "disk": self._disk,
         }
         now = services.clock()
         self.all = {name: Watchdog(name, look, now) for name, look in looks.items()}
@@ -151,7 +185,8 @@ class Watchdogs:
             except FAILURES as exc:
                 watchdog.fail(exc)
                 continue
-            watchdog.take(sight, self._services.clock())
+            if watchdog.take(sight, self._services.clock()):
+                self._tell(watchdog)
 
     def report(self) -> dict[str, dict[str, object]]:
         """Return how each of them stands."""
@@ -242,6 +277,36 @@ class Watchdogs:
         age_ms = max(0, now - hold.since)
         facts = {"state": hold.state, "age_s": age_ms // 1000, "owned": hold.owned}
         return Sight(hold.owned and age_ms < HOLD_MS, facts, age_ms / 1000)
+
+    async def _server(self) -> Sight:
+        """See whether OpenCode has been away for long, and by nobody's wish."""
+        server, now = self._services.server, self._services.clock()
+        wanted = server.state == "ready" or server.gate.hold is not None
+        away = self._away.older(set() if wanted else {"opencode"}, now, SERVER_MS)
+        return Sight(not away, {"state": server.state, "refused": server.refused or ""}, len(away))
+
+    async def _failures(self) -> Sight:
+        """Find answers that were given up since the last look; one stays news for a while."""
+        deliveries, now = self._services.store.deliveries, self._services.clock()
+        failed = (await deliveries.counts()).get("failed", 0)
+        if self._failed is not None and failed > self._failed:
+            self._failed_at = now
+        self._failed = failed
+        fresh = bool(self._failed_at) and now - self._failed_at < FAILED_MS
+        newest = await deliveries.unsent(state="failed") if fresh else []
+        cause = newest[0].cause if newest else ""
+        return Sight(not fresh, {"failed": failed, "cause": cause}, failed)
+
+    async def _channels(self) -> Sight:
+        """See whether WeCom lets every channel speak that is on."""
+        troubles = dict(self._troubles())
+        return Sight(not troubles, troubles, len(troubles))
+
+    async def _disk(self) -> Sight:
+        """See how much room is left where the service keeps everything."""
+        folder = self._services.settings.server.data_dir
+        free = (await asyncio.to_thread(shutil.disk_usage, folder)).free
+        return Sight(free >= DISK_LOW_BYTES, {"free_bytes": free}, free)
 
 
 def _age_s(at: int | None, now: int) -> int | None:

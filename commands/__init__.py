@@ -2,6 +2,7 @@
 
 from commands.agent import agent
 from commands.allow import allow
+from commands.always import always
 from commands.answer import answer
 from commands.deny import deny
 from commands.detail import detail
@@ -21,6 +22,7 @@ from commands.registry import Commands
 from commands.rename import rename
 from commands.result import result
 from commands.retry import retry
+from commands.send import send
 from commands.sessions import sessions
 from commands.status import status
 from commands.stop import stop
@@ -33,8 +35,8 @@ VERBS = (
     *(new, stop, force, status, queue, drop, retry, result),
     *(sessions, switch, rename),
     *(agent, model, detail, lang),
-    *(files, diff),
-    *(pending, allow, deny, answer),
+    *(files, diff, send),
+    *(pending, allow, always, deny, answer),
     *(whoami, why, doctor, recycle),
 )
 COMMANDS = Commands(help_about(VERBS), *VERBS)

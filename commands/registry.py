@@ -5,13 +5,13 @@ import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import structlog
 
 from bot.access import Role, at_least
 from bot.errors import OpenCodeUnavailable, PeerError, UserError
-from bot.messages import InboundMessage
+from bot.messages import InboundMessage, Medium
 from bot.services import Services
 from bot.texts import Language
 from bot.texts import commands as texts
@@ -48,6 +48,20 @@ class Submit:
 
 
 @dataclass(frozen=True, slots=True)
+class Show:
+    """What a command says, with pictures (JPG or PNG) that stand in the reply itself.
+
+    ``otherwise`` is what to say where the reply cannot hold them any more.
+    """
+
+    IMAGE_BYTES: ClassVar[int] = 10 * 1024 * 1024  # of each, in a reply of the callback
+
+    text: str
+    images: tuple[Medium, ...]
+    otherwise: str
+
+
+@dataclass(frozen=True, slots=True)
 class Invocation:
     """One use of a command. ``rest`` is the text behind its name, ``args`` the words of it."""
 
@@ -63,7 +77,8 @@ class Invocation:
 
 # What may follow a bare alias: nothing, the code of an ask, or a code and words of one's own.
 Followed = Literal["nothing", "code", "words"]
-Handler = Callable[[Invocation], Awaitable[str | Submit]]
+Outcome = str | Submit | Show
+Handler = Callable[[Invocation], Awaitable[Outcome]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +151,7 @@ class Commands:
         near = difflib.get_close_matches(folded, self._by_word, n=1, cutoff=NEAR)
         return near[0] if near else None
 
-    async def run(self, invocation: Invocation) -> str | Submit:
+    async def run(self, invocation: Invocation) -> Outcome:
         """Carry out a command that exists; whatever the person can be told is a UserError."""
         found = self.find(invocation.name)
         assert found is not None, "only a command that was found is run"

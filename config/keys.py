@@ -5,12 +5,20 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import get_args
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr
 from pydantic.fields import FieldInfo
 
 from config.quantities import write_seconds, write_size
 
 PROJECT = "NAME"
+
+
+class Section(BaseModel):
+    """A table of the file."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True
+    )
 
 
 @dataclass(frozen=True, slots=True)

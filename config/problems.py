@@ -10,6 +10,11 @@ from pydantic_core import ErrorDetails
 from config.keys import PROJECT, Entry
 
 LIKENESS = 0.6
+APP = ("corp_id", "agent_id", "secret", "token", "aes_key")
+PAGES = {
+    "bot": "the bot's page in WeCom's administration",
+    "app": "the application's page in WeCom's administration",
+}
 SENTENCES = {
     "missing": "is missing",
     "string_type": "is no text",
@@ -78,19 +83,39 @@ def unknown(key: str, known: Sequence[Entry]) -> Problem:
     )
 
 
-def half_a_bot(values: Mapping[str, object], known: Sequence[Entry]) -> Iterator[Problem]:
-    """Yield a problem when only one of the two secrets of the AI bot's callback is given."""
+def half_a_channel(values: Mapping[str, object], known: Sequence[Entry]) -> Iterator[Problem]:
+    """Yield a problem for what a channel of WeCom lacks, and when the bot is to have both of its."""
+    bot, app = _given(values, "bot"), _given(values, "app")
+    yield from _lacking(known, "bot", ("token", "aes_key"), bot & {"token", "aes_key"})
+    if "secret" in bot:
+        yield from _lacking(known, "bot", ("bot_id", "secret"), bot & {"bot_id", "secret"})
+    yield from _lacking(known, "app", APP, app)
+    if "secret" in bot and bot & {"token", "aes_key"}:
+        yield Problem(
+            "wecom.bot.secret, wecom.bot.token, wecom.bot.aes_key",
+            "WECOM_BOT_SECRET, WECOM_BOT_TOKEN, WECOM_BOT_AES_KEY",
+            "are all set, but WeCom lets a bot use its long connection or its callback, not both",
+            "`secret` with `bot_id` for the long connection, or `token` with `aes_key` for the callback",
+            "keep what the bot's page in WeCom's administration shows, and take the other out",
+        )
+
+
+def _given(values: Mapping[str, object], table: str) -> set[str]:
     wecom = values.get("wecom")
-    bot = wecom.get("bot") if isinstance(wecom, dict) else None
-    names = ("token", "aes_key")
-    given = [name for name in names if isinstance(bot, dict) and bot.get(name)]
-    if len(given) != 1:
-        return
-    absent = next(name for name in names if name not in given)
-    entry = next(entry for entry in known if entry.key == f"wecom.bot.{absent}")
-    problem = f"is missing while wecom.bot.{given[0]} is set"
-    mend = "copy both from the bot's page in WeCom's administration, or take both out"
-    yield Problem(entry.key, entry.env, problem, entry.shape, mend)
+    found = wecom.get(table) if isinstance(wecom, dict) else None
+    return {name for name, value in found.items() if value} if isinstance(found, dict) else set()
+
+
+def _lacking(
+    known: Sequence[Entry], table: str, names: Sequence[str], given: set[str]
+) -> Iterator[Problem]:
+    """Yield a problem for each of ``names`` that is absent while another one is given."""
+    there = next((name for name in names if name in given), "")
+    for absent in [name for name in names if there and name not in given]:
+        entry = next(entry for entry in known if entry.key == f"wecom.{table}.{absent}")
+        problem = f"is missing while wecom.{table}.{there} is set"
+        mend = f"copy {' and '.join(names)} from {PAGES[table]}, or take all of them out"
+        yield Problem(entry.key, entry.env, problem, entry.shape, mend)
 
 
 def many_projects(values: Mapping[str, object]) -> Iterator[Problem]:

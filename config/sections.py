@@ -2,21 +2,18 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from config.keys import Key
+from config.keys import Key, Section
 from config.shapes import (
     DATA_DIR,
     AdminToken,
-    AesKey,
     AnyPath,
     Bytes,
     DatabaseUrl,
     Folder,
     FromJson,
-    Hosts,
     ModelName,
     Number,
     OneWordSecret,
@@ -26,18 +23,8 @@ from config.shapes import (
     Word,
 )
 
-WECOM_API = "https://qyapi.weixin.qq.com"
-WECOM_HOSTS = ("qyapi.weixin.qq.com", "*.myqcloud.com")
 PEOPLE = 'user ids; `["*"]` is every member of the corp'
 DURATION = "a duration such as `90s`, `60m`, `7d`, or a number of seconds"
-
-
-class Section(BaseModel):
-    """A table of the file."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True
-    )
 
 
 class ServerSettings(Section):
@@ -93,74 +80,6 @@ class StoreSettings(Section):
             "BOT_DATABASE_URL",
         ),
     ] = f"sqlite:///{DATA_DIR}/bot.db"
-
-
-class WeComBotSettings(Section):
-    """The AI bot (智能机器人) over its encrypted callback; off without a token and a key."""
-
-    token: Annotated[
-        OneWordSecret | None,
-        Key("The callback's Token.", "letters and digits", '"QDG6eK"', "WECOM_BOT_TOKEN"),
-    ] = None
-    aes_key: Annotated[
-        AesKey | None,
-        Key(
-            "The callback's EncodingAESKey.",
-            "43 characters of base64",
-            '"jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"',
-            "WECOM_BOT_AES_KEY",
-        ),
-    ] = None
-    bot_id: Annotated[
-        str,
-        Key("The bot's id; callbacks of another are refused.", "a word", '"aibX"', "WECOM_BOT_ID"),
-    ] = ""
-    name: Annotated[
-        str,
-        Key(
-            "The bot's name in WeCom, so that a mention of it can be told from the text.",
-            "a name, blanks allowed",
-            '"Code Bot"',
-            "WECOM_BOT_NAME",
-        ),
-    ] = ""
-
-    @property
-    def on(self) -> bool:
-        """Whether the callback is to be served."""
-        return self.token is not None and self.aes_key is not None
-
-
-class WeComSettings(Section):
-    """WeCom (企业微信)."""
-
-    api_url: Annotated[
-        WebUrl,
-        Key(
-            "WeCom's API; private deployments have their own.",
-            "an http(s) URL",
-            f'"{WECOM_API}"',
-            "WECOM_API_URL",
-        ),
-    ] = WECOM_API
-    allowed_hosts: Annotated[
-        Hosts,
-        Key(
-            "Hosts that a message may send us to; that of `wecom.api_url` is always one.",
-            "host names; `*.` in front stands for any host beneath",
-            '["qyapi.weixin.qq.com", "*.myqcloud.com"]',
-            "WECOM_ALLOWED_HOSTS",
-        ),
-    ] = WECOM_HOSTS
-    bot: WeComBotSettings = WeComBotSettings()
-
-    def allows(self, host: str) -> bool:
-        """Tell whether a message may send us to ``host``."""
-        host = host.lower()
-        return host == urlsplit(self.api_url).hostname or any(
-            host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed
-            for allowed in self.allowed_hosts
-        )
 
 
 class PermissionRule(Section):

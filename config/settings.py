@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.keys import Entry, entries
-from config.problems import Problem, SettingsError, explain, half_a_bot, many_projects, unknown
+from config.problems import Problem, SettingsError, explain, half_a_channel, many_projects, unknown
 from config.sections import (
     AccessSettings,
     ApprovalSettings,
@@ -22,7 +22,6 @@ from config.sections import (
     ServerSettings,
     StoreSettings,
     TurnSettings,
-    WeComSettings,
     WorkspaceSettings,
 )
 from config.shapes import DATA_DIR, Secret, Word
@@ -35,6 +34,7 @@ from config.sources import (
     read_secrets,
     secrets_beside,
 )
+from config.wecom import WeComSettings
 
 __all__ = [
     "Problem",
@@ -83,7 +83,7 @@ class Settings(BaseSettings):
         """Return what is allowed and hardly meant, one sentence each."""
         found = []
         access = self.access
-        if self.wecom.bot.on and not (access.admins or access.maintainers or access.members):
+        if self.wecom.on and not (access.admins or access.maintainers or access.members):
             found.append(
                 "access is empty: nobody may use the bot; set access.admins (BOT_ADMINS) "
                 "and access.members (BOT_MEMBERS)"
@@ -94,18 +94,21 @@ class Settings(BaseSettings):
             found.append(
                 "server.public_url (BOT_PUBLIC_URL) is not set: answers name files but cannot link them"
             )
-        if not self.wecom.bot.on:
+        if not self.wecom.on:
             found.append(
-                "wecom.bot.token and .aes_key are not set: the callback is off, no message comes in"
+                "no channel of WeCom is on, no message comes in: set wecom.bot.bot_id and .secret "
+                "(long connection), or wecom.bot.token and .aes_key (callback)"
             )
         return found
 
     def secrets(self) -> tuple[str, ...]:
         """Return the value of every secret that is set, for the log to hide."""
+        bot, app = self.wecom.bot, self.wecom.app
         held = (
             self.server.admin_token,
-            self.wecom.bot.token,
-            self.wecom.bot.aes_key,
+            *(bot.token, bot.aes_key, bot.secret),
+            *(app.secret, app.token, app.aes_key),
+            self.wecom.webhook.key,
             self.opencode.password,
         )
         return tuple(secret.get_secret_value() for secret in held if secret is not None)
@@ -156,7 +159,7 @@ def _gathered(
     given, also = read_environment(environ, known)
     given = kept | given
     overlay(values, given)
-    problems += [*more, *also, *half_a_bot(values, known), *many_projects(values)]
+    problems += [*more, *also, *half_a_channel(values, known), *many_projects(values)]
     return values, given, problems
 
 
@@ -189,8 +192,9 @@ def _resolved(settings: Settings) -> Settings:
     if root.parts[:1] == (DATA_DIR,):
         root = data_dir.joinpath(*root.parts[1:])
     url = settings.store.url.replace(DATA_DIR, str(data_dir))
-    api = urlsplit(settings.wecom.api_url).hostname or ""
-    hosts = tuple(dict.fromkeys((api, *settings.wecom.allowed_hosts)))
+    urls = (settings.wecom.api_url, settings.wecom.ws_url)
+    own = [urlsplit(one).hostname or "" for one in urls]
+    hosts = tuple(dict.fromkeys((*own, *settings.wecom.allowed_hosts)))
     return settings.model_copy(
         update={
             "server": settings.server.model_copy(update={"data_dir": data_dir}),

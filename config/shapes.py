@@ -98,9 +98,17 @@ def _split(value: str) -> SplitResult:
 
 
 def _web_url(value: str) -> str:
+    return _url(value, "http", "https")
+
+
+def _socket_url(value: str) -> str:
+    return _url(value, "ws", "wss")
+
+
+def _url(value: str, *schemes: str) -> str:
     parts = _split(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or SPACE.search(value):
-        raise ValueError("is no http:// or https:// URL")
+    if parts.scheme not in schemes or not parts.hostname or SPACE.search(value):
+        raise ValueError(f"is no {' or '.join(f'{scheme}://' for scheme in schemes)} URL")
     if parts.username is not None or parts.password is not None:
         raise ValueError("has a name or a password in it")
     if parts.query or parts.fragment:
@@ -135,6 +143,7 @@ OneWordSecret = Annotated[Secret, AfterValidator(_secret(_one_word))]
 AdminToken = Annotated[Secret, AfterValidator(_secret(_admin_token))]
 AesKey = Annotated[Secret, AfterValidator(_secret(_aes_key))]
 WebUrl = Annotated[Word, AfterValidator(_web_url)]
+SocketUrl = Annotated[Word, AfterValidator(_socket_url)]
 DatabaseUrl = Annotated[Word, AfterValidator(_database_url)]
 Number = Annotated[int, BeforeValidator(_number)]
 Hosts = Annotated[tuple[Annotated[Word, AfterValidator(_host)], ...], BeforeValidator(_words)]

@@ -2,23 +2,32 @@
 
 import structlog
 
+from bot.cards import Update
 from bot.messages import InboundMessage, PlatformEvent
 from bot.services import Services
 from bot.texts import LANGUAGES, Language, language_of
 from bot.texts import engine as texts
 from commands.registry import Commands
+from handlers.clicks import Clicks
 from handlers.intake import Arrival, Intake, Opening, new_turn
 from handlers.verbs import Verbs
-from store.records import ChatRecord, NewInbound
+from store.records import Accepted, ChatRecord, NewInbound, TurnRecord
 
 log = structlog.get_logger()
+
+HOLD_MS = 8_000  # that a file waits for the sentence which follows it
 
 
 class Dispatch:
     """Decides what becomes of a message. Everything that it answers is on the disk before."""
 
     def __init__(
-        self, services: Services, commands: Commands, intake: Intake, verbs: Verbs
+        self,
+        services: Services,
+        commands: Commands,
+        intake: Intake,
+        verbs: Verbs,
+        clicks: Clicks,
     ) -> None:
         self._services = services
         self._store = services.store
@@ -27,6 +36,7 @@ class Dispatch:
         self._commands = commands
         self._intake = intake
         self._verbs = verbs
+        self._clicks = clicks
 
     async def accept(
         self, message: InboundMessage, stream: str, *, may_stay_open: bool
@@ -50,6 +60,23 @@ class Dispatch:
 
     async def event(self, event: PlatformEvent) -> str | None:
         """Record what happened on the platform; who opens the chat gets a welcome to say."""
+        await self._record(event)
+        if event.kind != "enter_chat":
+            return None
+        chat = await self._store.chats.get(event.chat.key) if event.chat else None
+        language = self._known_language(chat) or "zh"
+        if self._services.access.role(event.sender) is None:
+            return texts.WELCOME_STRANGER.say(language, sender=event.sender)
+        return texts.WELCOME.say(language)
+
+    async def click(self, event: PlatformEvent) -> Update | None:
+        """Record that a card was pressed, decide what it asks, and return how it looks then."""
+        chat = event.chat.key if event.chat else ""
+        with structlog.contextvars.bound_contextvars(chat=chat, message=event.id):
+            await self._record(event)
+            return await self._clicks.answer(event, event.click) if event.click else None
+
+    async def _record(self, event: PlatformEvent) -> None:
         inbound = NewInbound(
             message=event.id,
             chat=event.chat.key if event.chat else "",
@@ -60,18 +87,12 @@ class Dispatch:
             stream=None,
             shown="",
             finished=True,
-            reply_url="",
+            reply_url=event.reply_url,
             received_at=event.received_at,
+            channel=event.channel,
         )
         accepted = await self._store.inbox.accept(inbound, None, None)
         log.info("event.recorded", kind=event.kind, repeated=accepted.repeated)
-        if event.kind != "enter_chat":
-            return None
-        chat = await self._store.chats.get(event.chat.key) if event.chat else None
-        language = self._known_language(chat) or "zh"
-        if self._services.access.role(event.sender) is None:
-            return texts.WELCOME_STRANGER.say(language, sender=event.sender)
-        return texts.WELCOME.say(language)
 
     def _known_language(self, chat: ChatRecord | None) -> Language | None:
         """Return the language by choice or by the chat's last message."""
@@ -102,30 +123,34 @@ class Dispatch:
 
     async def _prompt(self, arrival: Arrival) -> Opening:
         message, chat = arrival.message, arrival.chat
-        if not message.text.strip() and not message.quote:
-            return await self._wordless(arrival)
+        alone = not message.text.strip() and not message.quote
+        if alone and not message.attachments:
+            text = texts.EMPTY_MESSAGE.say(arrival.language)
+            return await self._intake.refuse(arrival, text, "empty")
         with self._turns.arriving(chat) as busy:
             waiting = len(await self._store.turns.queued(chat)) if busy else 0
             refusal = self._intake.busy_refusal(arrival, waiting) if busy else ""
             if refusal:
                 return await self._intake.refuse(arrival, refusal, "busy")
-            turn = new_turn(arrival, message.text, bubble=not busy and arrival.may_stay_open)
+            turn = new_turn(
+                arrival,
+                "" if alone else message.text,
+                bubble=not busy and arrival.may_stay_open,
+                hold_ms=HOLD_MS if alone else 0,
+                joins=self._turns.holds(chat),
+            )
+            if alone:
+                self._turns.hold(chat)
             accepted = await self._intake.keep(arrival, "prompt", turn=turn)
             if accepted.repeated or accepted.turn is None:
                 return self._intake.repeat(arrival, accepted)
-            self._turns.wake(chat)
-        position = waiting + 1 if busy else 0
-        opening = await self._intake.begun(arrival, accepted.turn, position=position)
-        if not arrival.media:
-            return opening
-        note = texts.MEDIA_LEFT_OUT.say(arrival.language, kinds=arrival.media)
-        prefix = f"{opening.prefix}\n\n{note}" if opening.prefix else note
-        return Opening(opening.markdown, opening.finished, prefix)
+            self._begin(arrival, accepted, accepted.turn)
+        position = max(1, waiting + 1 - len(accepted.joined)) if busy else 0
+        return await self._intake.begun(arrival, accepted.turn, position=position)
 
-    async def _wordless(self, arrival: Arrival) -> Opening:
-        if arrival.media:
-            text = texts.MEDIA_ONLY.say(arrival.language, kinds=arrival.media)
-            return await self._intake.refuse(arrival, text, "media only")
-        return await self._intake.refuse(
-            arrival, texts.EMPTY_MESSAGE.say(arrival.language), "empty"
-        )
+    def _begin(self, arrival: Arrival, accepted: Accepted, turn: TurnRecord) -> None:
+        """Fetch what came along, and run the turn when its time has come."""
+        if arrival.message.attachments:
+            self._services.media.begin(turn.message)
+        self._turns.joined(accepted.joined, turn.n)
+        self._turns.wake_for(turn)

@@ -18,7 +18,7 @@ from bot.errors import StoreError
 from bot.metrics import Counts, Metrics
 from bot.opencode.hold import told
 from bot.services import Services
-from bot.watchdogs import Watchdogs
+from bot.watchdogs import DISK_LOW_BYTES, Watchdogs
 from config.version import VERSION
 from handlers.guard import Guard, unauthorized
 from store.records import DeliveryState
@@ -30,7 +30,6 @@ FORWARDED = (
 STORE_S = 3.0  # for the store to show that it can keep something
 OFFER_S = 2.0  # for OpenCode to say what it has: the first time it loads plugins for that
 OTHERS = 0o077
-DISK_LOW_BYTES = 500 * 1024 * 1024
 DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
 LISTED = 50  # running turns in one answer
 CAUSES = 5  # of answers that have not arrived
@@ -43,6 +42,21 @@ class PlatformState:
     name: str
     on: bool
     facts: dict[str, object]
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with it, as a sentence to act on; empty while nothing is."""
+        return str(self.facts.get("trouble") or "")
+
+    @property
+    def standing(self) -> str:
+        """How it stands, in a word or two that may be told to anybody."""
+        if not self.on:
+            return "off"
+        state = str(self.facts.get("state") or "up")
+        if state != "up":
+            return f"degraded: {state}"
+        return "degraded" if self.trouble else "ok"
 
 
 class Health:
@@ -87,7 +101,7 @@ class Health:
             "store": stored or "ok",
             "opencode": "ok" if server.state == "ready" else f"degraded: {server.state}",
         }
-        parts |= {one.name: "ok" if one.on else "off" for one in self._platforms()}
+        parts |= {one.name: one.standing for one in self._platforms()}
         if server.warning:
             parts["opencode_version"] = server.warning
         if (hold := server.gate.hold) is not None:
@@ -220,6 +234,7 @@ class Health:
         server = self._services.server
         warnings = self._services.settings.warnings()
         warnings += [one for one in (server.warning, server.refused) if one]
+        warnings += [f"{one.name}: {one.trouble}" for one in self._platforms() if one.trouble]
         if (hold := server.gate.hold) is not None:
             warnings.append(told(hold, self._services.clock()))
         if self._services.settings.server.data_dir.stat().st_mode & OTHERS:
@@ -244,9 +259,17 @@ class Health:
         if services.feed is not None:
             metrics.feed_connected.set(services.feed.connected)
             metrics.feed_reconnects.value = services.feed.reconnects
+        self._gauge_channels()
         health = services.store.health()
         self._watchdogs.gauge(metrics)
         metrics.database_bytes.set(float(str(health["bytes"])) + float(str(health["wal_bytes"])))
+
+    def _gauge_channels(self) -> None:
+        for one in self._platforms():
+            self._metrics.channel_up.labels(one.name).set(one.standing == "ok")
+            if "kicks" in one.facts:
+                self._metrics.connection_opened.value = int(str(one.facts["opened"]))
+                self._metrics.connection_kicks.value = int(str(one.facts["kicks"]))
 
 
 def is_local(request: web.Request) -> bool:

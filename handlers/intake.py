@@ -5,16 +5,18 @@ from dataclasses import dataclass
 import orjson
 import structlog
 
-from bot.messages import InboundMessage
+from bot.messages import InboundMessage, Medium
 from bot.outbox import Contact, Outbox
 from bot.render import age
 from bot.services import Services
 from bot.sessions import shortened
 from bot.texts import Language
 from bot.texts import engine as texts
+from bot.texts import media as media_texts
 from store.records import (
     Accepted,
     InboundKind,
+    NewAttachment,
     NewChat,
     NewInbound,
     NewTurn,
@@ -30,12 +32,14 @@ class Opening:
     """How a message's bubble begins.
 
     ``finished``: this is all; otherwise a turn goes on in it. ``prefix`` stays on top
-    for the bubble's whole life: an answer that had waited for this contact.
+    for the bubble's whole life: an answer that had waited for this contact. ``images``
+    (JPG or PNG) stand in a finished one, where the channel can show them.
     """
 
     markdown: str
     finished: bool
     prefix: str = ""
+    images: tuple[Medium, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ class Intake:
         inbound, turn = accepted.inbound, accepted.turn
         if turn is not None and turn.state == "queued":
             # It may have been kept by a request that broke off before it could wake the lane.
-            self._services.turns.wake(arrival.chat)
+            self._services.turns.wake_for(turn)
         if inbound.shown:
             return Opening(inbound.shown, finished=inbound.finished)
         if turn is None:
@@ -146,6 +150,8 @@ class Intake:
             return queued.say(
                 arrival.language, n=turn.n, position=position, running=title, age=since
             )
+        if turn.not_before:
+            return media_texts.HELD.say(arrival.language, kinds=arrival.media, n=turn.n)
         begun = texts.ACCEPTED if turn.bubble else texts.ACCEPTED_CLOSED
         return begun.say(arrival.language, n=turn.n)
 
@@ -157,7 +163,9 @@ class Intake:
 
     async def _waited(self, arrival: Arrival, text: str, *, finished: bool) -> str:
         """Take what waited for this contact."""
-        contact = Contact(arrival.chat, arrival.stream, text, finished)
+        # Where an answer must name a handle we bring it ourselves: it ends once it was brought.
+        ends = finished and not arrival.message.handle
+        contact = Contact(arrival.chat, arrival.stream, text, ends)
         on_its_way = self._services.turns.bringing(arrival.chat)
         return await self._outbox.at_contact(contact, arrival.language, but=on_its_way)
 
@@ -214,8 +222,13 @@ def new_turn(
     kind: TurnKind = "prompt",
     forced: bool = False,
     retry_of: TurnRecord | None = None,
+    hold_ms: int = 0,
+    joins: bool = False,
 ) -> NewTurn:
-    """Return the turn that a message asks for; a retry takes over what came with the first try."""
+    """Return the turn that a message asks for; a retry takes over what came with the first try.
+
+    ``hold_ms``: how long it waits for the sentence that follows it; ``joins``: it may be one.
+    """
     message = arrival.message
     media = [{"kind": one.kind, "name": one.name} for one in message.attachments]
     return NewTurn(
@@ -232,4 +245,15 @@ def new_turn(
         retry_of=retry_of.n if retry_of else None,
         created_at=message.received_at,
         channel=message.channel,
+        not_before=message.received_at + hold_ms if hold_ms else 0,
+        media=_media(message) if kind == "prompt" else (),
+        joins=joins,
+    )
+
+
+def _media(message: InboundMessage) -> tuple[NewAttachment, ...]:
+    """Return what is to be fetched of a message."""
+    return tuple(
+        NewAttachment(one.kind, message.channel, one.url, one.key, one.name, message.received_at)
+        for one in message.attachments
     )

@@ -1,11 +1,13 @@
 """What a platform package and the rest of the service are to each other."""
 
 from collections import Counter
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from aiohttp import web
 
-from bot.messages import InboundMessage, PlatformEvent, Replies
+from bot.cards import Update
+from bot.media import Fetcher
+from bot.messages import InboundMessage, Medium, PlatformEvent, Replies
 
 
 class Opening(Protocol):
@@ -27,6 +29,10 @@ class Opening(Protocol):
     def prefix(self) -> str:
         """What stays above it."""
 
+    @property
+    def images(self) -> tuple[Medium, ...]:
+        """Pictures (JPG or PNG) that stand in a finished one, where the channel can show them."""
+
 
 class Acceptor(Protocol):
     """Whoever decides what becomes of a message; a platform knows nothing else of the service."""
@@ -41,6 +47,21 @@ class Acceptor(Protocol):
 
     async def event(self, event: PlatformEvent) -> str | None:
         """Record what happened; returns a welcome for who opens the chat."""
+
+    async def click(self, event: PlatformEvent) -> Update | None:
+        """Decide what a press of a card (``event.click``) means; returns how the card looks then.
+
+        It takes three seconds at most: a platform waits for five. Raises ``StoreError``.
+        """
+
+
+@runtime_checkable
+class BringsMedia(Protocol):
+    """A channel whose media are had otherwise than by an address of their own."""
+
+    @property
+    def fetcher(self) -> Fetcher:
+        """How they are fetched."""
 
 
 class Channel(Protocol):

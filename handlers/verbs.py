@@ -11,7 +11,7 @@ from bot.errors import PeerError, UserError
 from bot.messages import Outlets
 from bot.services import Services
 from bot.texts import engine as texts
-from commands.registry import Commands, Invocation, Parsed, Submit
+from commands.registry import Commands, Invocation, Outcome, Parsed, Show, Submit
 from handlers.intake import Arrival, Intake, Opening, new_turn
 from store.records import NewDelivery, TurnRecord
 
@@ -26,7 +26,7 @@ UNKNOWN = "unknown"  # in the log: what was typed may be anything
 class Errand:
     """A command under way: its outcome, once it is there, and whether somebody still waits."""
 
-    outcome: str | Submit | None = None
+    outcome: Outcome | None = None
     done: asyncio.Event = field(default_factory=asyncio.Event)
     late: bool = False
 
@@ -72,6 +72,9 @@ class Verbs:
             return await self._intake.answered(arrival, text)
         if isinstance(errand.outcome, Submit):
             return await self._submit(arrival, errand.outcome)
+        if isinstance(errand.outcome, Show):
+            opening = await self._intake.answered(arrival, errand.outcome.text)
+            return replace(opening, images=errand.outcome.images)
         return await self._intake.answered(arrival, errand.outcome or "")
 
     async def _run(
@@ -87,7 +90,7 @@ class Verbs:
         if errand.late:
             await self._bring(arrival, errand.outcome)
 
-    async def _outcome(self, arrival: Arrival, parsed: Parsed, role: Role | None) -> str | Submit:
+    async def _outcome(self, arrival: Arrival, parsed: Parsed, role: Role | None) -> Outcome:
         chat = await self._services.store.chats.get(arrival.chat)
         assert chat is not None, "a chat is kept with its first message"
         invocation = Invocation(
@@ -142,6 +145,8 @@ class Verbs:
         if turn is None:
             turn = await self._services.store.turns.by_message(new.message)
             assert turn is not None, "a message that has a turn already"
+        if arrival.message.attachments:
+            self._services.media.begin(turn.message)
         if submit.forced and busy:
             self._background.start(self._force(turn), name=f"force {arrival.chat}")
         turns.wake(arrival.chat)
@@ -160,12 +165,14 @@ class Verbs:
         if self._services.access.may_force(turn.sender, running.record.sender):
             await self._services.turns.stop(turn.chat, by=turn.sender, why="force")
 
-    async def _bring(self, arrival: Arrival, outcome: str | Submit) -> None:
+    async def _bring(self, arrival: Arrival, outcome: Outcome) -> None:
         """Bring the outcome of a command that took longer than a platform waits."""
         if isinstance(outcome, Submit):
             # The bubble is closed by now: it said that the command takes longer.
             opening = await self._submit(replace(arrival, may_stay_open=False), outcome)
             outcome = "\n\n".join(filter(None, (opening.prefix, opening.markdown)))
+        if isinstance(outcome, Show):
+            outcome = outcome.otherwise
         message = arrival.message
         delivery = await self._services.store.deliveries.add(
             NewDelivery(

@@ -10,6 +10,7 @@ from typing import Self
 import structlog
 
 from store.asks import Asks
+from store.attachments import Attachments
 from store.chats import Chats
 from store.database import Database, Statement
 from store.deliveries import Deliveries
@@ -44,6 +45,7 @@ class Store:
         self.asks = Asks(database)
         self.strangers = Strangers(database)
         self.files = Files(database)
+        self.attachments = Attachments(database)
 
     async def __aenter__(self) -> Self:
         return self

@@ -21,6 +21,7 @@ OPEN_OF_TURN = (
 )
 OF_TURN = f"SELECT {COLUMNS} FROM asks WHERE turn = $1 ORDER BY asked_at, id"
 ALL_OPEN = f"SELECT {COLUMNS} FROM asks WHERE state = 'open' ORDER BY asked_at, id"
+GET = f"SELECT {COLUMNS} FROM asks WHERE id = $1"
 BY_CODE = f"""
     SELECT {COLUMNS} FROM asks WHERE chat = $1 AND code = $2
     ORDER BY CASE WHEN state = 'open' THEN 0 ELSE 1 END, asked_at DESC LIMIT 1
@@ -38,7 +39,7 @@ REOPEN = """
 CLOSE = "UPDATE asks SET state = $2, decided_at = $3 WHERE id = $1 AND state = 'open' RETURNING id"
 APPROVED = """
     SELECT COUNT(id) FROM asks
-    WHERE turn = $1 AND kind = 'permission' AND state = 'answered' AND decision = 'allow'
+    WHERE turn = $1 AND kind = 'permission' AND state = 'answered' AND decision IN ('allow', 'always')
 """
 EXPIRED = f"""
     SELECT {COLUMNS} FROM asks WHERE state = 'open' AND expires_at <= $1 ORDER BY asked_at, id
@@ -75,6 +76,11 @@ class Asks:
     async def all_open(self) -> list[AskRecord]:
         """Return what waits anywhere, oldest first."""
         return await self._all(ALL_OPEN)
+
+    async def get(self, ask: str) -> AskRecord | None:
+        """Return an ask, whatever became of it."""
+        row: Row | None = await self._database.fetch_one(GET, ask)
+        return _ask(row) if row else None
 
     async def by_code(self, chat: str, code: str) -> AskRecord | None:
         """Return the ask that people of a chat call by this code: an open one before a past one."""

@@ -9,6 +9,7 @@ from store.rows import columns, reader
 COLUMNS = columns(ChatRecord)
 GET = f"SELECT {COLUMNS} FROM chats WHERE key = $1"
 ALL = f"SELECT {COLUMNS} FROM chats ORDER BY contact_at DESC"
+LAST_CONTACTS = "SELECT kind, MAX(contact_at) FROM chats GROUP BY kind"
 CHOOSE = """
     UPDATE chats SET
         language = COALESCE($2, language),
@@ -43,6 +44,11 @@ class Chats:
     ) -> None:
         """Keep what was chosen; None leaves a choice alone, '' takes it back."""
         await self._database.write(Statement(CHOOSE, key, language, detail, agent, model))
+
+    async def last_contacts(self) -> list[tuple[str, int]]:
+        """Return of each kind of chat when one of them wrote last."""
+        rows = await self._database.fetch_all(LAST_CONTACTS)
+        return [(str(kind), int(at)) for kind, at in rows]
 
     async def all(self) -> list[ChatRecord]:
         """Return every chat, the one that wrote last first."""

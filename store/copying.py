@@ -9,7 +9,7 @@ from pathlib import Path
 
 from store.connection import readable
 from store.errors import SchemaTooNew, StoreDamaged
-from store.files import BLOBS
+from store.files import ATTACHED, BLOBS
 from store.migrate import APPLIED, known_migrations
 
 # ruff: noqa: S608 - only constants are put together
@@ -173,7 +173,9 @@ def _contents(connection: sqlite3.Connection, name: str) -> Contents:
         table: connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]
         for table in COUNTED
     }
-    blobs = frozenset(blob for (blob,) in connection.execute(BLOBS))
+    # A copy may be older than the table.
+    named = f"{BLOBS} UNION {ATTACHED}" if "attachments" in tables else BLOBS
+    blobs = frozenset(blob for (blob,) in connection.execute(named))
     return Contents(schema, rows, blobs)
 
 

@@ -8,7 +8,7 @@ from store.delivery_sql import (
     ALL_SENDING,
     ALL_WAITING,
     BACKLOG,
-    CHANNELS_DUE,
+    CHANNELS_OWING,
     COUNTS,
     DOUBTED,
     DUE,
@@ -17,7 +17,10 @@ from store.delivery_sql import (
     GET,
     GIVE_BACK,
     MOVE_HOUSE,
+    MOVE_MESSAGES,
+    MOVE_TURNS,
     NEXT_AT,
+    NOTICES_OF,
     OF_TURN,
     OLDEST,
     POSTPONED,
@@ -71,6 +74,10 @@ class Deliveries:
         """Return the final answer of a turn."""
         return _one(await self._database.fetch_one(OF_TURN, n))
 
+    async def notices_of(self, message: str) -> list[Delivery]:
+        """Return the notices that answer a message."""
+        return await self._all(NOTICES_OF, message)
+
     async def due(self, chat: str, channel: str = CALLBACK) -> list[Delivery]:
         """Return what is due in a chat by one channel, oldest first."""
         return await self._all(DUE, chat, channel)
@@ -87,13 +94,20 @@ class Deliveries:
         """Return what is on its way anywhere by one channel, oldest first."""
         return await self._all(ALL_SENDING, channel)
 
-    async def move_house(self, channel: str, to: str) -> int:
-        """Let what is due by a channel leave by another one; return how many."""
-        return len((await self._database.write(Statement(MOVE_HOUSE, channel, to)))[0])
+    async def move_house(self, channel: str, to: str, *, groups: bool = True) -> int:
+        """Let what is due by a channel leave by another one; return how many.
+
+        So does what its queued and running turns will say. Without ``groups`` theirs stays.
+        """
+        statements = (MOVE_HOUSE, MOVE_MESSAGES, MOVE_TURNS)
+        rows = await self._database.write(
+            *(Statement(sql, channel, to, int(groups)) for sql in statements)
+        )
+        return len(rows[0])
 
     async def channels(self) -> list[str]:
-        """Return the channels by which something is to leave."""
-        return [str(row[0]) for row in await self._database.fetch_all(CHANNELS_DUE)]
+        """Return the channels by which something is to leave, now or at the end of a turn."""
+        return [str(row[0]) for row in await self._database.fetch_all(CHANNELS_OWING)]
 
     async def untold(self, chat: str) -> list[Delivery]:
         """Return what is in doubt or failed in a chat, and was not told to it yet."""

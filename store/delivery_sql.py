@@ -38,14 +38,26 @@ WAITING = f"""
     SELECT {COLUMNS} FROM deliveries
     WHERE chat = $1 AND (state = 'due' OR (state = 'failed' AND turn IS NULL)) ORDER BY id
 """
+NOTICES_OF = f"SELECT {COLUMNS} FROM deliveries WHERE message = $1 AND turn IS NULL ORDER BY id"
 ALL_WAITING = f"""
     SELECT {COLUMNS} FROM deliveries WHERE state = 'due' AND channel = $1 ORDER BY id
 """
 ALL_SENDING = f"""
     SELECT {COLUMNS} FROM deliveries WHERE state = 'sending' AND channel = $1 ORDER BY id
 """
-MOVE_HOUSE = "UPDATE deliveries SET channel = $2 WHERE state = 'due' AND channel = $1 RETURNING id"
-CHANNELS_DUE = "SELECT DISTINCT channel FROM deliveries WHERE state IN ('due', 'sending')"
+# Of a channel that is off (`$1`), to one that is on (`$2`); `$3` = 0: to one without groups.
+MOVES = "channel = $1 AND ($3 = 1 OR chat IN (SELECT key FROM chats WHERE kind = 'direct'))"
+MOVE_HOUSE = f"UPDATE deliveries SET channel = $2 WHERE state = 'due' AND {MOVES} RETURNING id"
+# What a turn that is not over says has the channel of its message, and its final that of the turn.
+MOVE_MESSAGES = f"""
+    UPDATE inbound SET channel = $2
+    WHERE message IN (SELECT message FROM turns WHERE state IN ('queued', 'running')) AND {MOVES}
+"""
+MOVE_TURNS = f"UPDATE turns SET channel = $2 WHERE state IN ('queued', 'running') AND {MOVES}"
+CHANNELS_OWING = """
+    SELECT channel FROM deliveries WHERE state IN ('due', 'sending')
+    UNION SELECT channel FROM turns WHERE state IN ('queued', 'running')
+"""
 UNTOLD = f"""
     SELECT {COLUMNS} FROM deliveries
     WHERE chat = $1 AND (state = 'unknown' OR (state = 'failed' AND turn IS NOT NULL)) AND told = 0
@@ -67,7 +79,7 @@ READY = """
             OR EXISTS (
                 SELECT 1 FROM inbound AS later
                 WHERE later.chat = due.chat AND later.reply_url_state = 'fresh'
-                AND later.kind IN ('command', 'refused') AND later.received_at > $2
+                AND later.kind IN ('command', 'refused', 'event') AND later.received_at > $2
                 AND later.received_at >= COALESCE(own.received_at, 0)
             )
         )

@@ -40,6 +40,7 @@ BLOBS = """
     UNION SELECT blob FROM changes WHERE blob <> ''
     UNION SELECT before FROM changes WHERE before <> ''
 """
+ATTACHED = "SELECT blob FROM attachments WHERE blob <> ''"
 # A version is in force until the next one of its path: it is old when that one is.
 OLD_VERSIONS = """
     SELECT versions.workspace, versions.path, versions.sync FROM versions WHERE EXISTS (
@@ -91,8 +92,9 @@ class Files:
         return [_change(row) for row in await self._database.fetch_all(CHANGES, turn)]
 
     async def blobs_in_use(self) -> set[str]:
-        """Return every blob that a version or a change still names."""
-        return {str(row[0]) for row in await self._database.fetch_all(BLOBS)}
+        """Return every blob that a version, a change or an attachment still names."""
+        rows = await self._database.fetch_all(f"{BLOBS} UNION {ATTACHED}")
+        return {str(row[0]) for row in rows}
 
     async def purge(self, before: int) -> int:
         """Forget versions that were replaced earlier, in small writes; return how many."""

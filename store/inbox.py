@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 
+from store.attachments import taking_over, with_turn
 from store.database import Database, Statement
 from store.delivery_sql import SHOWN, TOLD
 from store.errors import StoreError
@@ -51,6 +52,12 @@ FIND = f"SELECT {COLUMNS} FROM inbound WHERE message = $1"
 BY_STREAM = f"SELECT {COLUMNS} FROM inbound WHERE stream = $1"
 TURN_OF = f"SELECT {TURN_COLUMNS} FROM turns WHERE message = $1"
 SHOW = "UPDATE inbound SET shown = $2, finished = $3 WHERE stream = $1 AND finished = 0"
+# A further bubble of a message takes the place of the one before it.
+REOPEN = "UPDATE inbound SET stream = $2, shown = '', finished = 0 WHERE message = $1"
+UNFINISHED = f"""
+    SELECT {COLUMNS} FROM inbound
+    WHERE channel = $1 AND received_at >= $2 AND finished = 0 ORDER BY received_at
+"""
 TAKE_URL = """
     UPDATE inbound SET reply_url_state = 'used'
     WHERE message = $1 AND reply_url_state = 'fresh'
@@ -61,7 +68,7 @@ GIVE_BACK_URL = """
 """
 FRESH_URLS = f"""
     SELECT {COLUMNS} FROM inbound
-    WHERE chat = $1 AND received_at >= $2 AND kind IN ('command', 'refused') AND reply_url_state = 'fresh'
+    WHERE chat = $1 AND received_at >= $2 AND kind IN ('command', 'refused', 'event') AND reply_url_state = 'fresh'
     ORDER BY received_at DESC
 """
 PURGE = """
@@ -88,12 +95,16 @@ class Inbox:
         A turn needs a chat, the one given or one that is known; without it nothing is kept.
         """
         kept = inbound.kept()
-        rows = await self._database.write(*accept_statements(kept, chat, turn))
-        if not rows[-1]:
+        first = accept_statements(kept, chat, turn)
+        rows = await self._database.write(*first, *_beside(turn))
+        *_, made, known = [[], *rows[: len(first)]]
+        if not known:
             return await self._repeated(inbound.message)
-        made = rows[-2] if turn is not None else []
-        record = turn.queued(*made[0]) if turn is not None and made else None
-        return Accepted(repeated=False, inbound=kept, turn=record)
+        if turn is None:
+            return Accepted(repeated=False, inbound=kept, turn=None)
+        record = turn.queued(*made[0]) if made else None
+        joined = tuple(turn_of_row(row) for row in rows[-1]) if turn.joins else ()
+        return Accepted(repeated=False, inbound=kept, turn=record, joined=joined)
 
     async def _repeated(self, message: str) -> Accepted:
         inbound = await self.find(message)
@@ -118,6 +129,15 @@ class Inbox:
             await self._database.write(
                 *(Statement(SHOW, stream, shown, int(finished)) for stream, shown, finished in rows)
             )
+
+    async def reopen(self, message: str, stream: str) -> None:
+        """Keep that a message is answered in another bubble from now on."""
+        await self._database.write(Statement(REOPEN, message, stream))
+
+    async def unfinished(self, channel: str, since: int) -> list[InboundRecord]:
+        """Return what came by a channel since then and was not shown its last word, oldest first."""
+        rows = await self._database.fetch_all(UNFINISHED, channel, since)
+        return [_inbound(row) for row in rows]
 
     async def bring(
         self,
@@ -174,6 +194,13 @@ def accept_statements(
     if turn is not None:
         statements.append(Statement(KEEP_TURN, *turn_values(turn)))
     return [*statements, _keep(inbound)]
+
+
+def _beside(turn: NewTurn | None) -> list[Statement]:
+    """Return what the write of a message with a turn holds behind these."""
+    if turn is None:
+        return []
+    return [*with_turn(turn), *(taking_over(turn) if turn.joins else ())]
 
 
 def _keep_chat(chat: NewChat, message: str) -> Statement:

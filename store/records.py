@@ -1,6 +1,6 @@
 """Rows of the store as frozen values. Times are Unix milliseconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 TurnState = Literal["queued", "running", "done", "failed", "stopped", "dropped"]
@@ -10,6 +10,8 @@ DeliveryState = Literal["due", "sending", "sent", "failed", "unknown"]
 AskKind = Literal["permission", "question"]
 AskState = Literal["open", "answered", "expired", "gone"]
 ChangeKind = Literal["added", "modified", "deleted"]
+AttachmentKind = Literal["image", "file", "video", "voice"]
+AttachmentState = Literal["due", "kept", "failed"]
 OPEN_STATES: tuple[TurnState, ...] = ("queued", "running")
 CALLBACK = "callback"  # the channel of whatever names none
 
@@ -149,6 +151,28 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachmentRecord:
+    """A medium that came with a message; see ``migrations/0004_attachments.sql``."""
+
+    id: int
+    message: str
+    source: str
+    ordinal: int
+    channel: str
+    kind: AttachmentKind
+    url: str = field(repr=False)
+    key: str = field(repr=False)
+    name: str
+    mime: str
+    size: int
+    blob: str
+    path: str
+    state: AttachmentState
+    cause: str
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class AskRecord:
     """A permission or question of OpenCode that waits, or waited, for a person."""
 
@@ -248,8 +272,24 @@ class NewInbound:
 
 
 @dataclass(frozen=True, slots=True)
+class NewAttachment:
+    """A medium that is to be fetched from ``url``; ``key`` decrypts it where it has its own."""
+
+    kind: AttachmentKind
+    channel: str
+    url: str = field(repr=False)
+    key: str = field(repr=False)
+    name: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class NewTurn:
-    """A turn that is to wait in its chat's lane; it takes the epoch of its chat."""
+    """A turn that is to wait in its chat's lane; it takes the epoch of its chat.
+
+    ``attachments`` says in JSON what came with it, ``media`` is what is to be fetched;
+    ``joins``: it takes over files that its sender sent alone before.
+    """
 
     message: str
     chat: str
@@ -265,6 +305,8 @@ class NewTurn:
     created_at: int
     channel: str = CALLBACK
     not_before: int = 0
+    media: tuple[NewAttachment, ...] = ()
+    joins: bool = False
 
     def queued(self, n: int, epoch: int, stored_at: int) -> TurnRecord:
         """Return the row that this becomes, with what the database adds to it."""
@@ -340,8 +382,12 @@ class NewAsk:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What an inbound message became; ``repeated``: it was kept before, by an earlier call."""
+    """What an inbound message became; ``repeated``: it was kept before, by an earlier call.
+
+    ``joined`` are turns of files that were sent alone, and go with this one now.
+    """
 
     repeated: bool
     inbound: InboundRecord
     turn: TurnRecord | None
+    joined: tuple[TurnRecord, ...] = ()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NoReturn
 
+from store.attachments import with_turn
 from store.database import Database, Row, Statement, Value
 from store.delivery_sql import KEEP_FOR_TURN
 from store.edges import Move, history, moved
@@ -51,7 +52,8 @@ CLAIM = Move(
     "turns",
     when="""
         n = (
-            SELECT n FROM turns WHERE chat = $1 AND state = 'queued' AND not_before <= $4
+            SELECT n FROM turns
+            WHERE chat = $1 AND state = 'queued' AND (not_before <= $4 OR created_at > $4)
             ORDER BY forced DESC, n LIMIT 1
         )
         AND NOT EXISTS (SELECT 1 FROM turns AS other WHERE other.chat = $1 AND other.state = 'running')
@@ -101,7 +103,9 @@ FORGOTTEN = Move(
 )
 ANSWERED = Move("answered", "turns", when=HELD, changes="outcome = $4", returns=TURN_COLUMNS)
 HALT = Move("halted", "turns", when="n = $1 AND state = 'running'", changes="stopped_by = $3")
-FORCE = Move("forced", "turns", when="n = $1 AND state = 'queued'", changes="forced = 1")
+FORCE = Move(
+    "forced", "turns", when="n = $1 AND state = 'queued'", changes="forced = 1, not_before = 0"
+)
 DROP = Move(
     "dropped",
     "turns",
@@ -137,6 +141,7 @@ PURGE = (
     "DELETE FROM changes WHERE turn = $1",
     "DELETE FROM edges WHERE turn = $1",
     "DELETE FROM asks WHERE turn = $1",
+    "DELETE FROM attachments WHERE message = (SELECT message FROM turns WHERE n = $1)",
     "DELETE FROM deliveries WHERE turn = $1",
     "DELETE FROM turns WHERE n = $1",
 )
@@ -177,7 +182,8 @@ class Turns:
 
     async def add(self, turn: NewTurn) -> TurnRecord | None:
         """Let a turn wait in the lane of a known chat; None: its message has one already."""
-        return _first(await self._database.write(Statement(ADD, *turn_values(turn))))
+        add = Statement(ADD, *turn_values(turn))
+        return _first(await self._database.write(add, *with_turn(turn)))
 
     async def get(self, n: int) -> TurnRecord | None:
         """Return a turn by its number."""

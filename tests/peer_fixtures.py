@@ -19,9 +19,17 @@ RUN_S = 120
 @pytest.fixture(scope="session")
 def peers():
     """Return the folder in which the peers are installed, locked versions and nothing else."""
+    folder = installed_peers()
+    if folder is None:
+        pytest.skip("the independent peer needs node and npm, which are not on the PATH")
+    return folder
+
+
+def installed_peers():
+    """Install the peers once; None where there is no node."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        pytest.skip("the independent peer needs node and npm, which are not on the PATH")
+        return None
     PEERS.mkdir(exist_ok=True)
     with (PEERS / ".lock").open("w") as alone:  # several workers ask for it at once
         fcntl.flock(alone, fcntl.LOCK_EX)

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from tests.wecom_fixtures import AES_KEY, STANDINS, TOKEN
+from tests.wecom_fixtures import AES_KEY, SECRET, STANDINS, TOKEN
 
 ADMIN_TOKEN = "an-admin-token-of-tests"
 LINKS = re.compile(r"/t/\d+/[A-Za-z0-9_-]{32}")
@@ -20,7 +20,8 @@ SHOWN_CHARS = 30
 
 def leaks(logged, standins):
     """Return what was logged and must not be, most of all texts of the conversation."""
-    found = [name for name in (TOKEN, AES_KEY, ADMIN_TOKEN) if name in logged]
+    tokens = [standin.corp.api.token for standin in standins if standin.corp.api.token]
+    found = [name for name in (TOKEN, AES_KEY, SECRET, ADMIN_TOKEN, *tokens) if name in logged]
     found += [match[0] for pattern in (LINKS, ADDRESSES) if (match := pattern.search(logged))]
     found += [text for standin in standins for text in texts_of(standin) if text in logged]
     return found

@@ -12,7 +12,7 @@ import pytest
 from bot.app import Service, opened
 from bot.sandbox.standin import StandIn
 from config.settings import load_settings
-from tests.wecom_fixtures import AES_KEY, BOT_ID, BOT_NAME, TOKEN
+from tests.wecom_fixtures import AES_KEY, BOT_ID, BOT_NAME, SECRET, TOKEN
 
 ADMIN_TOKEN = "an-admin-token-of-tests"
 
@@ -37,12 +37,22 @@ def environment(tmp_path, standin, *, port, opencode=None, **overrides):
         "BOT_ADMINS": "boss",
         "BOT_MAINTAINERS": "lead",
         "BOT_MEMBERS": "zhangsan,lisi,wangwu",
-        "WECOM_BOT_TOKEN": TOKEN,
-        "WECOM_BOT_AES_KEY": AES_KEY,
         "WECOM_BOT_ID": BOT_ID,
         "WECOM_BOT_NAME": BOT_NAME,
         "WECOM_API_URL": standin.base_url,
     }
+    if standin.channel == "connection":
+        environ |= {"WECOM_BOT_SECRET": SECRET, "WECOM_WS_URL": standin.gateway_url}
+    elif standin.channel == "app":
+        environ |= {
+            "WECOM_CORP_ID": standin.corp.corp_id,
+            "WECOM_AGENT_ID": str(standin.corp.agent_id),
+            "WECOM_SECRET": SECRET,
+            "WECOM_TOKEN": TOKEN,
+            "WECOM_AES_KEY": AES_KEY,
+        }
+    else:
+        environ |= {"WECOM_BOT_TOKEN": TOKEN, "WECOM_BOT_AES_KEY": AES_KEY}
     if opencode is not None:
         environ |= {
             "OPENCODE_URL": opencode.url,
@@ -78,7 +88,10 @@ class Bot:
         settings = load_settings(None, self.environ)
         self.stack = AsyncExitStack()
         self.service = await self.stack.enter_async_context(opened(settings, **self.options))
-        self.wecom.callback_url = f"{self.service.url}/wecom/bot"
+        path = "app" if self.wecom.channel == "app" else "bot"
+        self.wecom.callback_url = f"{self.service.url}/wecom/{path}"
+        if self.wecom.channel == "connection":
+            await self.wecom.gateway.until_connected()
 
     async def stop(self):
         await self.stack.aclose()
@@ -96,12 +109,15 @@ class Bot:
 async def make_bot(make_standin, tmp_path):
     """Make services: ``await make_bot(opencode, BOT_CHAT_BUSY="reject")``.
 
-    ``timing`` is WeCom's; ``options`` are those of ``bot.app.opened``.
+    ``timing`` is WeCom's, ``channel`` the way by which people reach the service;
+    ``options`` are those of ``bot.app.opened``.
     """
     async with AsyncExitStack() as stack:
 
-        async def make(opencode=None, *, timing=None, options=None, **overrides):
-            facts = {"timing": timing} if timing else {}
+        async def make(
+            opencode=None, *, timing=None, channel="callback", options=None, **overrides
+        ):
+            facts = {"channel": channel} | ({"timing": timing} if timing else {})
             standin = await make_standin(**facts)
             environ = environment(
                 tmp_path, standin, port=free_port(), opencode=opencode, **overrides

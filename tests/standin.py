@@ -38,4 +38,11 @@ def markdown(content):
     return {"msgtype": "markdown", "markdown": {"content": content}}
 
 
-CARD = {"msgtype": "template_card", "template_card": {"card_type": "text_notice"}}
+CARD = {
+    "msgtype": "template_card",
+    "template_card": {
+        "card_type": "text_notice",
+        "main_title": {"title": "done"},
+        "card_action": {"type": 1, "url": "https://example.com"},
+    },
+}

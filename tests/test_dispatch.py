@@ -7,7 +7,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.messages import Chat, InboundMessage
-from bot.sandbox import payloads
 from commands.registry import Commands, Parsed, command
 from handlers.intake import Arrival, Intake
 from handlers.verbs import Verbs
@@ -17,7 +16,6 @@ from tests.fakes.opencode_turns import hang, say
 from tests.store.samples import on_its_way
 
 CHAT = "wecom:direct:zhangsan"
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 
 
 @pytest.fixture
@@ -123,26 +121,6 @@ async def test_two_messages_at_once_are_one_after_the_other(start, fake):
     shown = [await talk.result().done() for talk in talks]
     assert sum("/force" in text for text in shown) == 1
     await until(lambda: bot.turns.ended["answered"] == 2)
-
-
-async def test_media_are_not_passed_over_in_silence(start, fake):
-    bot = await start()
-    alone = await bot.wecom.upload("zhangsan", "image", "x.png", PNG)
-    assert "图片" in await alone.done()
-    assert "E-MEDIA" in alone.text
-    assert fake.prompts == []
-    image = bot.wecom.keep_medium("image", "x.png", PNG)
-    file = bot.wecom.keep_medium("image", "y.png", PNG)
-    mixed = payloads.mixed([payloads.text("看看这个"), image, file])
-    talk = bot.wecom.begin("zhangsan", mixed)
-    text = await talk.done()
-    assert "OK" in text
-    assert "只按文字处理" in text
-    await bot.store.deliveries.add(
-        NewDelivery(CHAT, None, talk.msgid, "Brought late.", "", "", bot.service.services.clock())
-    )
-    text = await bot.wecom.begin("zhangsan", mixed).done()
-    assert text.index("Brought late.") < text.index("只按文字处理") < text.index("OK")
 
 
 async def test_a_mention_without_words_is_asked_for_some_unless_it_quotes(start, fake):

@@ -25,6 +25,7 @@ from handlers.admin import Admin
 from handlers.health import Health
 from handlers.viewer.api import Api
 from handlers.viewer.pages import Pages
+from handlers.wecom.app.app_callback import AppCallback
 from handlers.wecom.callback import Callback
 from store.copying import RESTORED
 from store.edges import Edge
@@ -110,7 +111,7 @@ def mounted():
     """Return every route that the code defines, as the page writes it."""
     standin = StandIn("http://127.0.0.1:1/wecom/bot", "token", "k" * 43, "bot", "Bot", "http://h")
     edges = (
-        *(object.__new__(kind) for kind in (Callback, Health, Admin, Pages, Api)),
+        *(object.__new__(kind) for kind in (Callback, AppCallback, Health, Admin, Pages, Api)),
         Page(standin, Cast((), (), demo_model=True), "token"),
         standin,
     )
@@ -135,7 +136,9 @@ def test_no_route_is_defined_where_the_page_does_not_look():
         "handlers/health.py",
         "handlers/viewer/api.py",
         "handlers/viewer/pages.py",
+        "handlers/wecom/app/app_callback.py",
         "handlers/wecom/callback.py",
+        "bot/sandbox/corp_api.py",
         "bot/sandbox/standin.py",
         "bot/sandbox/web.py",
     }
@@ -162,7 +165,7 @@ def test_every_way_a_turn_can_end_is_explained():
 
 def test_every_state_of_a_turn_a_delivery_and_an_address_is_explained():
     assert named_in("States") == list(get_args(TurnState))
-    ways = ["bubble", "url", "contact", "result"]
+    ways = ["bubble", "url", "app", "contact", "result"]
     assert sorted(named_in("Deliveries")) == sorted([*get_args(DeliveryState), *ways])
     addresses = get_args(get_type_hints(InboundRecord)["reply_url_state"])
     assert named_in("Addresses") == list(addresses)
@@ -175,6 +178,7 @@ def test_every_metric_is_described_with_its_type_and_label():
     metrics = Metrics(lambda: {"message": 1}, lambda: {"answered": 1})
     metrics.deliveries.labels("due").set(1)
     metrics.tripped.labels("loop").set(1)
+    metrics.channel_up.labels("wecom.bot").set(1)
     metrics.lag.labels("max").set(1)
     exposed = {}
     for family in text_string_to_metric_families(generate_latest(metrics.registry).decode()):

@@ -8,7 +8,7 @@ import pytest
 from tests.drill import migrations
 from tests.drill.history import History, Message, Prompt, Refusal
 from tests.drill.judge import TAIL, judge
-from tests.drill.points import MIGRATION, POINTS
+from tests.drill.points import MIGRATION, ON
 from tests.drill.random_cuts import random_cuts, without_syncs
 from tests.drill.recovery import recovery
 from tests.drill.run import Case, Outcome, run
@@ -17,12 +17,19 @@ from tests.drill.victim import compiled
 
 pytestmark = pytest.mark.timeout(600)
 
-SHORT = {name: Case(name) for name in POINTS} | {"power": Case("C10", "power")}
+# Of the callback each point; of the others where they differ from it most.
+SHORT = {name: Case(name) for name in ON["callback"]} | {"power": Case("C10", "power")}
+OTHERS = {"connection": ("C04", "C14", "C19", "C19s"), "app": ("C04", "C14", "C19", "C22")}
+SHORT |= {
+    f"{channel}-{name}": Case(name, channel=channel)
+    for channel, names in OTHERS.items()
+    for name in names
+}
 NO_COMPILER = "there is no C compiler to make a disk that can be spoiled"
 
 
 def needs_disk(case):
-    return case.cut == "power" or POINTS[case.point].by_disk
+    return case.cut == "power" or case.at.by_disk
 
 
 @pytest.fixture
@@ -106,6 +113,8 @@ def test_the_judge_finds_nothing_where_nothing_is_wrong():
         ({"later": ("",)}, "blank final"),
         ({"streams": ("s1", "s1", "s2")}, "second stream"),
         ({"shown": (f"p{TAIL + 5}", "p4")}, "shortened"),
+        ({"acknowledged": False, "rewritten": True, "prompts": 2}, "duplicate prompt"),
+        ({"acknowledged": False, "rewritten": True, "finals": ("a", "a")}, "duplicate final"),
     ],
     ids=str,
 )
@@ -123,6 +132,7 @@ def test_the_judge_names_what_is_wrong_with_a_message(changes, kind):
         ({"refusals": (Refusal("late_used", "", "m-two"),) * 2}, "refused by WeCom"),
         ({"open_turns": ("m-unknown",)}, "stuck"),
         ({"integrity": "row 1 missing"}, "damaged"),
+        ({"files": 2, "whole_files": 1}, "files"),
         ({"leaks": ("token",)}, "secret in the log"),
         ({"exit_code": 1}, "bad end"),
     ],
@@ -144,6 +154,28 @@ def test_a_lost_message_whose_turn_is_still_open_is_stuck():
     assert condemned(replace(with_second(finals=()), open_turns=("m-two",))) == ["stuck"]
 
 
+UNHEARD = {"acknowledged": False, "rewritten": True, "prompts": 0, "finals": ()}
+
+
+def test_what_the_channel_lost_before_we_had_it_is_no_fault():
+    assert judge(with_second(**UNHEARD)) == []
+
+
+@pytest.mark.parametrize(
+    ("kept", "open_turns", "kind"),
+    [({"m-two"}, (), "lost"), ({"m-two"}, ("m-two",), "stuck")],
+)
+def test_what_we_had_and_told_nobody_of_is_a_fault(kept, open_turns, kind):
+    history = replace(with_second(**UNHEARD), kept=frozenset(kept), open_turns=open_turns)
+    assert condemned(history) == [kind]
+
+
+def test_a_card_that_was_pressed_while_nobody_was_there_is_nobodys_fault():
+    pressed = (Refusal("event_unanswered", "connection", "m-x"),)
+    assert judge(replace(FINE, refusals=pressed)) == []
+    assert condemned(replace(FINE, refusals=pressed, crashed=False)) == ["refused by WeCom"]
+
+
 def test_who_died_before_reading_an_answer_may_use_its_address_once_more():
     used = (Refusal("late_used", "", "m-two"),)
     assert judge(replace(FINE, refusals=used)) == []
@@ -154,7 +186,8 @@ def test_a_row_counts_every_fault_and_keeps_the_worst_time():
     row = Row("C04", "kill", "somewhere")
     for seconds, history in ((1.0, FINE), (2.0, with_second(finals=(), prompts=2))):
         row.add(Outcome(Case("C04"), True, judge(history), seconds, seconds / 2))
-    assert row.cells == ("C04", "kill", "somewhere", "2", "2", "1", "1", *"000", "2.00 s", "1.00 s")
+    counts = ("2", "2", "1", "1", *"0000")
+    assert row.cells == ("C04", "kill", "somewhere", *counts, "2.00 s", "1.00 s")
     assert total([row, row]).counts == Counter({"lost": 2, "duplicate prompt": 2})
     assert len(row.faults) == 2
     assert markdown([row]).count("\n") == 2

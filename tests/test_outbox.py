@@ -4,7 +4,15 @@ import asyncio
 
 import pytest
 
-from bot.outbox import CONTACT_BYTES, EACH_BYTES, SEAM, Contact, Outbox, with_prefix
+from bot.outbox import (
+    CONTACT_BYTES,
+    EACH_BYTES,
+    LEAVING_MS,
+    SEAM,
+    Contact,
+    Outbox,
+    with_prefix,
+)
 from bot.texts import engine as texts
 from store import open_store
 from store.records import NewDelivery
@@ -60,6 +68,16 @@ async def test_an_answer_that_is_just_being_brought_is_left_alone(store, outbox)
     assert "one" not in shown
     assert "two" in shown
     assert await states(store, 1, 2) == ["due", "sent"]
+
+
+async def test_what_is_about_to_be_pushed_by_itself_is_left_alone_for_a_moment(store):
+    await answered(store, "one")
+    await store.deliveries.move_house("callback", "app")
+    created = (await store.deliveries.of_turn(1)).created_at
+    early = Outbox(store, lambda: created + LEAVING_MS - 1)
+    assert await early.at_contact(CONTACT, "en") == ""
+    late = Outbox(store, lambda: created + LEAVING_MS)
+    assert "one" in await late.at_contact(CONTACT, "en")
 
 
 async def test_what_does_not_fit_waits_for_the_next_contact(store, outbox):

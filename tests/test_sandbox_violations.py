@@ -115,7 +115,7 @@ async def test_a_message_has_one_card(bot, wecom):
     script(bot, both, both, stream("", finish=True))
     talk = await wecom.say("zhangsan", "hello")
     await talk.done()
-    assert talk.bubble.card == {"card_type": "text_notice"}
+    assert talk.bubble.card == CARD["template_card"]
     assert codes(wecom) == ["second_card"]
 
 

@@ -55,6 +55,8 @@ async def test_every_part_is_listed_and_an_absent_opencode_is_no_reason_to_refus
         "store": "ok",
         "opencode": "ok",
         "wecom.bot": "ok",
+        "wecom.connection": "off",
+        "wecom.app": "off",
     }
     await fake.stop()
     away = await make_bot(fake, BOT_DATA_DIR=bot.environ["BOT_DATA_DIR"] + "2")
@@ -272,7 +274,12 @@ async def test_a_platform_that_is_not_configured_is_off(http, make_bot, fake):
     await bot.stop()
     bot = await make_bot(fake, **unset)
     assert (await parts(http, bot))["wecom.bot"] == "off"
-    assert (await health(http, bot))["platforms"] == {"wecom.bot": {"on": False}}
+    platforms = (await health(http, bot))["platforms"]
+    assert {name: facts["on"] for name, facts in platforms.items()} == {
+        "wecom.bot": False,
+        "wecom.connection": False,
+        "wecom.app": False,
+    }
     assert (await metrics(http, bot))["bot_turns_running"] == "0.0"
     async with http.post(f"{bot.url}/wecom/bot", data=b"{}") as answer:
         assert answer.status == 404

@@ -13,8 +13,7 @@ from config.settings import (
     is_configured,
     load_settings,
 )
-
-AES_KEY = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
+from tests.settings_channels import AES_KEY, APP
 
 
 @pytest.fixture
@@ -50,7 +49,7 @@ def test_nothing_has_to_be_set(tmp_path, monkeypatch):
     assert settings.turn.timeout == 3600
     assert settings.files.max_bytes == 50_000_000
     assert settings.files.link_ttl == 7 * 86_400
-    assert not settings.wecom.bot.on
+    assert not settings.wecom.on
     assert settings.access.members == ()
 
 
@@ -141,7 +140,8 @@ def test_the_hosts_of_the_api_are_allowed_beside_the_listed_ones():
     }
     wecom = load_settings(None, environ).wecom
     assert wecom.api_url == "http://127.0.0.1:8000"
-    assert wecom.allowed_hosts == ("127.0.0.1", "a.example", "*.b.example")
+    own = ("127.0.0.1", "openws.work.weixin.qq.com")
+    assert wecom.allowed_hosts == (*own, "a.example", "*.b.example")
     assert all(wecom.allows(host) for host in ("127.0.0.1", "a.example", "X.b.example"))
     assert not any(wecom.allows(host) for host in ("b.example", "xb.example", "a.example.evil"))
 
@@ -241,6 +241,12 @@ def test_an_unknown_variable_is_a_mistake_with_the_nearest_known_one():
         ("OPENCODE_URL", "http://user:hunter2hunter2@localhost"),
         ("BOT_DATABASE_URL", "postgresql://localhost/bot"),
         ("BOT_DATABASE_URL", "sqlite:///"),
+        ("WECOM_WS_URL", "https://openws.work.weixin.qq.com"),
+        ("WECOM_WS_URL", "wss://user:hunter2hunter2@localhost"),
+        ("WECOM_API_URL", "wss://qyapi.weixin.qq.com"),
+        ("WECOM_AGENT_ID", "-1000002 "),
+        ("WECOM_AES_KEY", AES_KEY[:-1]),
+        ("WECOM_WEBHOOK_KEY", "two words of it"),
         ("WECOM_ALLOWED_HOSTS", "https://a.example"),
         ("WECOM_ALLOWED_HOSTS", "*."),
         ("OPENCODE_MODEL", "sonnet"),
@@ -266,15 +272,6 @@ def test_a_wrong_value_is_refused_and_not_shown(variable, value):
 def test_an_aes_key_of_the_wrong_length_is_told_its_length():
     found = problems(WECOM_BOT_TOKEN="x", WECOM_BOT_AES_KEY=AES_KEY[:-1])
     assert found[0].problem == "has 42 characters instead of 43"
-
-
-@pytest.mark.parametrize("given", ["token", "aes_key"])
-def test_half_of_the_callbacks_secrets_is_a_mistake(given):
-    both = {"token": ("WECOM_BOT_TOKEN", "QDG6eK"), "aes_key": ("WECOM_BOT_AES_KEY", AES_KEY)}
-    (absent,) = both.keys() - {given}
-    found = problem(**dict([both[given]]))
-    assert found.key == f"wecom.bot.{absent}"
-    assert given in found.problem
 
 
 @pytest.mark.parametrize(
@@ -327,7 +324,10 @@ def test_secrets_never_print():
         "BOT_ADMIN_TOKEN": secret,
         "WECOM_BOT_TOKEN": secret,
         "WECOM_BOT_AES_KEY": AES_KEY,
+        "WECOM_WEBHOOK_KEY": secret,
         "OPENCODE_SERVER_PASSWORD": secret,
+        **APP,
+        "WECOM_SECRET": secret,
     }
     settings = load_settings(None, environ)
     printed = [
@@ -338,12 +338,18 @@ def test_secrets_never_print():
         f"{settings.server.admin_token}",
     ]
     assert not any(secret in text or AES_KEY in text for text in printed)
-    assert settings.secrets() == (secret, secret, AES_KEY, secret)
+    app = (secret, APP["WECOM_TOKEN"], AES_KEY)
+    assert settings.secrets() == (secret, secret, AES_KEY, *app, secret, secret)
 
 
-def test_every_secret_is_known_to_the_log():
-    environ = {entry.env: AES_KEY for entry in catalogue() if entry.secret}
-    assert len(load_settings(None, environ).secrets()) == len(environ) == 4
+@pytest.mark.parametrize("other", ["WECOM_BOT_SECRET", "WECOM_BOT_TOKEN WECOM_BOT_AES_KEY"])
+def test_every_secret_is_known_to_the_log(other):
+    named = {entry.env for entry in catalogue() if entry.secret} - set(other.split())
+    environ = dict.fromkeys(named, AES_KEY)
+    settings = load_settings(
+        None, environ | {"WECOM_BOT_ID": "b", "WECOM_CORP_ID": "c", "WECOM_AGENT_ID": "1"}
+    )
+    assert len(settings.secrets()) == len(named) == 9 - len(other.split())
 
 
 def test_a_refused_secret_is_not_in_the_error_or_its_cause():

@@ -4,6 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from config.settings import catalogue, load_settings
 
 ROOT = Path(__file__).parent.parent
@@ -25,11 +27,22 @@ def test_the_example_shows_every_key_and_no_other():
     assert {key for key, _ in flat(shown)} == {entry.key for entry in catalogue()}
 
 
-def test_the_example_is_a_configuration(tmp_path):
+@pytest.mark.parametrize("bot", ["callback", "connection"])
+def test_the_example_is_a_configuration_with_one_channel_of_the_bot(tmp_path, bot):
     text = "\n".join(_example_lines()).replace("/srv/shop", str(tmp_path))
+    head, table, rest = text.partition("[wecom.bot]\n")
+    here, app, rest = rest.partition("[wecom.app]\n")
+    other = r"^secret = .*\n" if bot == "callback" else r"^(?:token|aes_key) = .*\n"
+    here = re.sub(other, "", here, flags=re.MULTILINE)
     path = tmp_path / "bot.toml"
-    path.write_text(text, encoding="utf-8")
-    assert load_settings(path, {}).wecom.bot.on
+    path.write_text(f"{head}{table}{here}{app}{rest}", encoding="utf-8")
+    wecom = load_settings(path, {}).wecom
+    assert (wecom.bot.on, wecom.bot.connects) == (bot == "callback", bot == "connection")
+    assert wecom.app.on
+    assert wecom.webhook.key is not None
+
+
+def test_the_example_as_it_is_sets_nothing():
     assert load_settings(EXAMPLE, {}) == load_settings(None, {})
 
 
@@ -73,6 +86,9 @@ def test_variables_are_named_as_deployments_know_them():
     assert named["server.host"] == "BOT_HOST"
     assert named["store.url"] == "BOT_DATABASE_URL"
     assert named["wecom.bot.aes_key"] == "WECOM_BOT_AES_KEY"
+    assert named["wecom.bot.secret"] == "WECOM_BOT_SECRET"
+    assert named["wecom.app.corp_id"] == "WECOM_CORP_ID"
+    assert named["wecom.app.secret"] == "WECOM_SECRET"
     assert named["opencode.follow"] == "OPENCODE_FOLLOW"
     assert named["opencode.permission"] == "BOT_OPENCODE_PERMISSION"
     assert named["chat.queue_limit"] == "BOT_CHAT_QUEUE_LIMIT"

@@ -13,6 +13,8 @@ from bot.snapshot.listing import files_beneath
 from store.records import FileVersion
 from tests.desk import git, settle
 
+WHOLE = "root"  # of a process in /proc: a link to the whole file system
+
 OUTSIDE = "not yours"
 
 
@@ -260,7 +262,7 @@ TRAVERSALS = [
     "fifo",
     "dir",
     "/proc/self/environ",
-    "proc/self/root/etc/passwd",
+    f"proc/self/{WHOLE}/etc/passwd",
     "\udc80.txt",
     "\ud800.txt",
     "dir/A.TXT",

@@ -232,7 +232,7 @@ async def test_asks_that_are_decided_meanwhile_are_not_told(faked, fake):
     await faked.wecom.say("zhangsan", f"/allow {record.code}")
     await talk.shows("Going on.")
     running = faked.turns.running(CHAT)
-    await faked.turns._runner._progress.asked(running)
+    await faked.turns._runner._progress.asked(running, [record])
     assert talk.late == []
 
 

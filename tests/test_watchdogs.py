@@ -15,7 +15,16 @@ from bot.background import Background
 from bot.errors import StoreError
 from bot.metrics import Metrics
 from bot.opencode import process
-from bot.watchdogs import LANE_IDLE_MS, LANE_MISSING_MS, OUTBOX_MS, Ages, Lag, Watchdogs
+from bot.watchdogs import (
+    FAILED_MS,
+    LANE_IDLE_MS,
+    LANE_MISSING_MS,
+    OUTBOX_MS,
+    SERVER_MS,
+    Ages,
+    Lag,
+    Watchdogs,
+)
 from store.database import Statement
 from store.records import NewDelivery
 from tests.fakes.opencode_turns import ask, hang
@@ -40,6 +49,7 @@ async def test_a_service_that_is_well_trips_nothing(dogs):
     assert all(state["ok"] for state in dogs.report().values())
     assert set(dogs.report()) == {
         *("turns", "lanes", "bubbles", "outbox", "loop", "opencode", "hold"),
+        *("server", "failures", "channels", "disk"),
     }
 
 
@@ -231,6 +241,62 @@ async def test_an_opencode_that_grows_is_told_and_anothers_is_not_known(dogs, fa
     monkeypatch.setattr(type(server), "pid", psutil.Process().pid)
     monkeypatch.setattr(watchdogs, "MEMORY_BYTES", 1)
     assert await looked(dogs) == [("watchdog.tripped", "opencode")]
+
+
+async def test_an_opencode_that_is_away_for_long_is_seen_and_one_that_is_held_is_not(dogs, clock):
+    gate = SimpleNamespace(hold=None)
+    server = SimpleNamespace(state="down", refused=None, gate=gate)
+    dogs._services = SimpleNamespace(clock=clock, server=server)
+    look = dogs.all["server"].look
+    assert (await look()).well
+    clock.leap(SERVER_MS)
+    sight = await look()
+    assert (sight.well, sight.facts["state"]) == (False, "down")
+    gate.hold = object()
+    assert (await look()).well
+    gate.hold, server.state = None, "ready"
+    assert (await look()).well
+
+
+async def test_an_answer_that_is_given_up_is_news_for_a_while_and_old_ones_are_none(
+    dogs, faked, clock
+):
+    await faked.wecom.say("zhangsan", "/status")
+    fail = "UPDATE deliveries SET state = 'failed', cause = 'errcode 93008' WHERE id = $1"
+
+    async def one_fails():
+        one = await faked.store.deliveries.add(NewDelivery(CHAT, None, "m", "x", "", "", clock()))
+        await faked.store.database.write(Statement(fail, one.id))
+
+    await one_fails()
+    assert await looked(dogs) == []
+    await one_fails()
+    assert await looked(dogs) == [("watchdog.tripped", "failures")]
+    assert dogs.report()["failures"]["cause"] == "errcode 93008"
+    clock.leap(FAILED_MS)
+    assert await looked(dogs) == [("watchdog.cleared", "failures")]
+
+
+async def test_a_channel_that_is_down_is_told_with_its_reason_to_whoever_listens(faked):
+    troubles, heard = {"wecom.connection": "kicked"}, []
+    dogs = Watchdogs(
+        faked.service.services,
+        None,
+        tell=lambda one: heard.append((one.name, one.well, dict(one.facts))),
+        troubles=lambda: troubles,
+    )
+    assert await looked(dogs) == [("watchdog.tripped", "channels")]
+    troubles = {}
+    assert await looked(dogs) == [("watchdog.cleared", "channels")]
+    assert heard == [
+        ("channels", False, {"wecom.connection": "kicked"}),
+        ("channels", True, {}),
+    ]
+
+
+async def test_a_disk_that_is_almost_full_is_told(dogs, monkeypatch):
+    monkeypatch.setattr(watchdogs, "DISK_LOW_BYTES", 2**80)
+    assert await looked(dogs) == [("watchdog.tripped", "disk")]
 
 
 def test_what_a_process_holds_is_counted_with_its_children(monkeypatch):

@@ -7,7 +7,8 @@ import zlib
 import pytest
 
 from bot.errors import StoreFull
-from handlers.wecom.callback import BODY_BYTES
+from bot.messages import Answer
+from handlers.wecom.incoming import BODY_BYTES
 from tests.fakes.edge import Edge, until
 from tests.fakes.envelope import Sealer
 
@@ -170,7 +171,7 @@ async def test_x2_a_compressed_bomb_is_cut_off_at_the_limit(edge):
 
 
 async def test_x2_a_slow_body_is_given_up(edge, monkeypatch):
-    monkeypatch.setattr("handlers.wecom.callback.READ_S", 0.05)
+    monkeypatch.setattr("handlers.wecom.incoming.READ_S", 0.05)
     reader, writer = await asyncio.open_connection(*edge.address)
     writer.write(b"POST /wecom/bot HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
     assert b"408" in await reader.readline()
@@ -306,7 +307,7 @@ async def test_a_finished_bubble_makes_room_for_the_next(edge):
     stream = edge.edge._bubbles.stream_of("M2")
     async with asyncio.TaskGroup() as group:
         group.create_task(edge.poll_to_the_end(stream))
-        group.create_task(reply.finish(None))
+        group.create_task(reply.finish(Answer("")))
     await edge.say("three")
     assert edge.desk.accepted[-1][1] is True
 

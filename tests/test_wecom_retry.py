@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bot.errors import StoreFull
+from bot.messages import Answer
 from handlers.wecom.outcome import Outcome
 from handlers.wecom.posts import DELAYS_S, delay_ms
 from tests.fakes.edge import FAST, SHOWN, Edge, asked, finished, until
@@ -102,7 +103,7 @@ async def test_a_final_that_waits_in_its_bubble_holds_back_what_is_younger(tmp_p
         _, second = await asked(edge, "M2", text="later")
         await edge.end("M1")
         async with asyncio.TaskGroup() as group:
-            group.create_task(first.finish(None))
+            group.create_task(first.finish(Answer("")))
             await until(lambda: edge.edge._bubbles.find(stream).final)
             assert (await finished(edge, second, "M2")).state == "due"
             assert (await edge.poll_to_the_end(stream))["content"] == SHOWN
@@ -115,7 +116,7 @@ async def test_a_final_that_two_bring_at_once_is_taken_by_one_poll(tmp_path):
         stream, reply = await asked(edge)
         await edge.end("M1")
         async with asyncio.TaskGroup() as group:
-            group.create_task(reply.finish(None))
+            group.create_task(reply.finish(Answer("")))
             await until(lambda: edge.edge._bubbles.find(stream).final)
             group.create_task(edge.retry())
             await until(lambda: edge.way_out._busy)
@@ -171,7 +172,7 @@ async def test_a_chat_goes_on_with_its_next_turn_while_wecom_keeps_its_answer_wa
     edge.late.script = [silent]
     _, reply = await asked(edge, text="later")
     await edge.end("M1")
-    await reply.finish(None)
+    await reply.finish(Answer(""))
     await reply.notify("🔐 a7k")
     await edge.late.came.wait()
     assert (await edge.delivery("M1")).state == "sending"
@@ -188,11 +189,11 @@ async def test_a_doubt_that_waits_for_its_repeat_keeps_no_other_chat_from_postin
         edge.late.script = [-1]
         _, doubted = await asked(edge, "M1", text="later")
         await edge.end("M1")
-        await doubted.finish(None)
+        await doubted.finish(Answer(""))
         await edge.late.came.wait()
         _, other = await asked(edge, "G1", text="later", group="wrX")
         await edge.end("G1")
-        await other.finish(None)
+        await other.finish(Answer(""))
         await until(lambda: len(edge.late.posts) == 2)
         assert edge.late.codes == ["M1", "G1"]
         assert (await edge.delivery("M1")).state == "sending"
@@ -217,7 +218,7 @@ async def test_told_to_end_a_post_under_way_is_repeated_at_the_next_start(edge):
     edge.late.script = [silent]
     _, reply = await asked(edge, text="later")
     await edge.end("M1")
-    await reply.finish(None)
+    await reply.finish(Answer(""))
     await edge.late.came.wait()
     await edge.restart()
     never.set()

@@ -13,17 +13,20 @@ TOKEN = "QDG6eK"
 AES_KEY = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
 BOT_ID = "aibSANDBOX"
 BOT_NAME = "Open Code"
+CORP_ID = "ww5823bf96d3bd56c7"
+SECRET = "q7Rk2vB9xT4m-of-the-connection"
 STANDINS = pytest.StashKey()  # of a test: those that it made
-FAST = Timing(retry_after_s=0.2, poll_every_s=0.05)
+FAST = Timing(verify_s=30, retry_after_s=0.2, poll_every_s=0.05)  # a busy machine takes its time
 
 
 @asynccontextmanager
 async def standing_in(callback_url, *, timing, **facts):
     """Have a stand-in call ``callback_url``, its addresses on a server of its own."""
-    facts = {"bot_id": BOT_ID, "bot_name": BOT_NAME} | facts
+    facts = {"bot_id": BOT_ID, "bot_name": BOT_NAME, "secret": SECRET, "corp_id": CORP_ID} | facts
     async with StandIn(callback_url, TOKEN, AES_KEY, timing=timing, **facts) as standin:
         app = web.Application()
         app.add_routes(standin.routes)
+        app.on_shutdown.append(standin.hang_up)
         async with TestServer(app) as server:
             standin.base_url = str(server.make_url("")).rstrip("/")
             yield standin

@@ -9,7 +9,8 @@ from bot.access import Access, Role
 from bot.asks.answers import answers
 from bot.asks.codes import new_code
 from bot.asks.decisions import Decisions, is_gone
-from bot.asks.kept import Request, dump, load, pending_of, pendings, same
+from bot.asks.kept import Request, covers, dump, load, pending_of, pendings, same
+from bot.cards import Click
 from bot.clock import Clock
 from bot.errors import PeerError, SessionGone, UserError, facts_of
 from bot.opencode.client import OpenCode
@@ -46,7 +47,7 @@ class Asks:
         return list(first.values())
 
     async def seen(self, turn: TurnRecord, request: Request, directory: str) -> AskRecord | None:
-        """Keep a request; None when it is known, or the equal of one that waits already."""
+        """Keep a request; None when it is known, allowed already, or the equal of one that waits."""
         waiting = await self._store.asks.open(turn.chat)
         equal = next((a for a in waiting if a.turn == turn.n and same(load(a), request)), None)
         now = self._clock()
@@ -68,19 +69,80 @@ class Asks:
         if kept is None:
             return None
         log.info("ask.opened", ask=kept.id, kind=kept.kind, equal=equal is not None)
-        return None if equal else kept
+        return None if equal or await self._covered(kept) else kept
+
+    async def _covered(self, ask: AskRecord) -> bool:
+        """Grant what somebody allowed for the whole turn; False: it has to be asked."""
+        for past in await self._store.asks.of_turn(ask.turn):
+            if past.decision == "always" and covers(load(past), load(ask)):
+                return await self._granted(ask, past.decided_by)
+        return False
+
+    async def _granted(self, ask: AskRecord, by: str) -> bool:
+        try:
+            await self._decisions.decide(ask, "allow", by, self._grant)
+        except UserError:  # OpenCode could not be told, or somebody was first
+            return False
+        return True
 
     async def allow(self, chat: str, code: str, *, by: str, role: Role) -> AskRecord:
         """Grant a permission, this once. Raises UserError."""
         record = await self._decisions.open_ask(chat, code, by=by, role=role)
-        if record.kind == "question":
-            raise UserError(texts.IS_QUESTION, code=record.code)
-        return await self._decisions.decide(record, "allow", by, self._grant)
+        return await self._allow(record, by)
+
+    async def always(self, chat: str, code: str, *, by: str, role: Role) -> AskRecord:
+        """Grant a permission, and the like of it until its turn is over. Raises UserError."""
+        record = await self._decisions.open_ask(chat, code, by=by, role=role)
+        return await self._always(record, by)
 
     async def deny(self, chat: str, code: str, reason: str, *, by: str, role: Role) -> AskRecord:
         """Refuse a request; the model is told why and goes on. Raises UserError."""
         record = await self._decisions.open_ask(chat, code, by=by, role=role)
-        reason = reason.strip()[:REASON_CHARS]
+        return await self._deny(record, reason.strip()[:REASON_CHARS], by)
+
+    async def answer(self, chat: str, code: str, text: str, *, by: str, role: Role) -> AskRecord:
+        """Answer a question. Raises UserError, also when the answer does not fit it."""
+        record = await self._decisions.open_ask(chat, code, by=by, role=role)
+        return await self._answer(record, text, by)
+
+    async def find(self, ask: str) -> AskRecord | None:
+        """Return a request by OpenCode's name for it, whatever became of it."""
+        return await self._store.asks.get(ask)
+
+    async def press(self, chat: str, ask: str, click: Click, *, by: str, role: Role) -> AskRecord:
+        """Do what a press of the card of a request means. Raises UserError."""
+        record = await self._decisions.open_card(chat, ask, by=by, role=role)
+        match click.key:
+            case "allow":
+                return await self._allow(record, by)
+            case "always":
+                return await self._always(record, by)
+            case "deny":
+                return await self._deny(record, "", by)
+            case "answer":
+                return await self._answer(record, ",".join(click.ticked), by)
+            case _:
+                raise UserError(texts.UNKNOWN_CODE, code=record.code)
+
+    async def _allow(self, record: AskRecord, by: str) -> AskRecord:
+        if record.kind == "question":
+            raise UserError(texts.IS_QUESTION, code=record.code)
+        return await self._decisions.decide(record, "allow", by, self._grant)
+
+    async def _always(self, record: AskRecord, by: str) -> AskRecord:
+        """Grant it for the turn. OpenCode's own "always" would count for every chat of the folder."""
+        request = load(record)
+        if isinstance(request, QuestionRequest):
+            raise UserError(texts.IS_QUESTION, code=record.code)
+        if not request.always:
+            raise UserError(texts.NO_KIND, code=record.code)
+        await self._decisions.decide(record, "always", by, self._grant)
+        for other in await self._store.asks.open_of_turn(record.turn):
+            if covers(request, load(other)):
+                await self._granted(other, by)
+        return record
+
+    async def _deny(self, record: AskRecord, reason: str, by: str) -> AskRecord:
 
         async def refuse(ask: AskRecord) -> None:
             if ask.kind == "question":
@@ -90,9 +152,7 @@ class Asks:
 
         return await self._decisions.decide(record, "deny", by, refuse)
 
-    async def answer(self, chat: str, code: str, text: str, *, by: str, role: Role) -> AskRecord:
-        """Answer a question. Raises UserError, also when the answer does not fit it."""
-        record = await self._decisions.open_ask(chat, code, by=by, role=role)
+    async def _answer(self, record: AskRecord, text: str, by: str) -> AskRecord:
         request = load(record)
         if not isinstance(request, QuestionRequest):
             raise UserError(texts.IS_PERMISSION, code=record.code)

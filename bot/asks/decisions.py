@@ -6,6 +6,7 @@ from typing import Literal, TypeVar
 import structlog
 
 from bot.access import Access, Role, at_least
+from bot.asks.kept import load, same
 from bot.clock import Clock
 from bot.errors import OpenCodeError, PeerError, UserError, facts_of
 from bot.texts import asks as texts
@@ -15,7 +16,7 @@ from store.records import AskRecord
 
 log = structlog.get_logger()
 
-Decision = Literal["allow", "deny", "answer"]
+Decision = Literal["allow", "always", "deny", "answer"]
 Hand = Callable[[AskRecord], Awaitable[None]]
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -50,6 +51,19 @@ class Decisions:
             record = await self._of_another_member(chat, code)
         if record is None:
             raise UserError(texts.UNKNOWN_CODE, code=code)
+        return await self._theirs(record, by=by, role=role)
+
+    async def open_card(self, chat: str, ask: str, *, by: str, role: Role) -> AskRecord:
+        """Return the open ask of a card that ``by`` pressed in ``chat``. Raises UserError as above."""
+        record = await self._store.asks.get(ask)
+        if record is None or not _same_group(record.chat, chat):
+            raise UserError(texts.UNKNOWN_CODE, code="")
+        if record.state != "open":  # an equal of it may wait; its code may be another's by now
+            equals = [a for a in await self._store.asks.open(record.chat) if a.code == record.code]
+            record = next((a for a in equals if same(load(a), load(record))), record)
+        return await self._theirs(record, by=by, role=role)
+
+    async def _theirs(self, record: AskRecord, *, by: str, role: Role) -> AskRecord:
         turn = await self._store.turns.get(record.turn)
         requester = turn.sender if turn else ""
         if not (at_least(role, "maintainer") or self._access.may_decide(by, requester)):
@@ -61,10 +75,7 @@ class Decisions:
     async def _of_another_member(self, chat: str, code: str) -> AskRecord | None:
         """Return an open ask of the same group, where each member has a session of their own."""
         for ask in await self._store.asks.all_open():
-            if (
-                ask.code == code
-                and ask.chat.split(":")[:GROUP_PARTS] == chat.split(":")[:GROUP_PARTS]
-            ):
+            if ask.code == code and _same_group(ask.chat, chat):
                 return ask
         return None
 
@@ -109,6 +120,11 @@ class Decisions:
             log.info("ask.gone", ask=ask.id)
             return False
         return True
+
+
+def _same_group(chat: str, other: str) -> bool:
+    """Tell whether two chats are one, or sessions of two members of one group."""
+    return chat.split(":")[:GROUP_PARTS] == other.split(":")[:GROUP_PARTS]
 
 
 def _bound(remembered: dict[_Key, _Value]) -> None:

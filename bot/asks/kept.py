@@ -50,6 +50,14 @@ def same(one: Request, other: Request) -> bool:
     return _subject(one) == _subject(other)
 
 
+def covers(allowed: Request, request: Request) -> bool:
+    """Tell whether what was allowed for good, for a turn, is all that another request is about."""
+    if isinstance(allowed, QuestionRequest) or isinstance(request, QuestionRequest):
+        return False
+    like = request.permission == allowed.permission and bool(request.always)
+    return like and set(request.always) <= set(allowed.always)
+
+
 def _subject(request: PermissionRequest) -> tuple[object, ...]:
     command = request.metadata.get("command")
     return (request.session, request.permission, request.patterns, command)

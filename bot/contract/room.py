@@ -16,6 +16,7 @@ from bot.clock import now_ms
 from bot.errors import StartError
 from bot.files import Files
 from bot.links import Links
+from bot.media import Media, Sources
 from bot.messages import CALLBACK, Answer, Chat, Outlets, ReplyStream
 from bot.opencode.client import OpenCode
 from bot.opencode.feed import Feed
@@ -244,6 +245,7 @@ async def _assembled(
         choices=choices,
         asks=Asks(store, client, access, now_ms, expire_after_s=settings.approvals.expire_after),
         files=Files(store, data_dir, Limits(), now_ms),
+        media=Media(store, data_dir, Sources(), background, now_ms, limit=settings.files.max_bytes),
         links=Links(b"contract", None, settings.files.link_ttl, now_ms),
         clock=now_ms,
     )

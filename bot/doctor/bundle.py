@@ -33,7 +33,10 @@ PACKAGE = "opencode-wecom"
 SAID = ("exception", "stack")  # of a log entry: may quote what somebody wrote
 # Settings that name people, or a company's bot: whether they are set is enough.
 NAMES = ("access.admins", "access.maintainers", "access.members")
-PRIVATE_WORDS = ("wecom.bot.bot_id", "wecom.bot.name", "opencode.username")
+PRIVATE_WORDS = (
+    *("wecom.bot.bot_id", "wecom.bot.name", "wecom.app.corp_id", "wecom.app.agent_id"),
+    "opencode.username",
+)
 README = """\
 What `python -m bot doctor --bundle` wrote, for a bug report.
 

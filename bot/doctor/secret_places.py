@@ -11,7 +11,7 @@ from bot.doctor.scene import Scene
 from bot.opencode.environment import Folders
 from config.data_files import LINK_KEY_FILE, SERVICE_FILE, TOKEN_FILE
 from config.keys import Entry
-from config.settings import catalogue
+from config.settings import Secret, catalogue
 from config.sources import FROM_FILE, OPENCODE_FILE, secrets_beside
 from store.sqlite import BACKUPS
 
@@ -90,18 +90,19 @@ def _at(values: object, key: str) -> object:
 
 def secrets_of(scene: Scene) -> dict[str, str]:
     """Return every secret that we know, by what it is; never to be shown."""
-    held = {
-        "server.admin_token": scene.settings.server.admin_token,
-        "wecom.bot.token": scene.settings.wecom.bot.token,
-        "wecom.bot.aes_key": scene.settings.wecom.bot.aes_key,
-        "opencode.password": scene.settings.opencode.password,
-    }
+    held = {entry.key: _held(scene.settings, entry.key) for entry in secret_entries()}
     found = {name: secret.get_secret_value() for name, secret in held.items() if secret is not None}
     if scene.address is not None and scene.address.password:
         found["OpenCode's password"] = scene.address.password
     with contextlib.suppress(OSError, UnicodeDecodeError):
         found[TOKEN_FILE] = (scene.data_dir / TOKEN_FILE).read_text(encoding="ascii").strip()
     return {name: value for name, value in found.items() if len(value) >= SHORTEST_CHARS}
+
+
+def _held(settings: object, key: str) -> Secret | None:
+    for name in key.split("."):
+        settings = getattr(settings, name)
+    return settings if isinstance(settings, Secret) else None
 
 
 def agents_folders(scene: Scene) -> list[Path]:

@@ -16,6 +16,7 @@ DETAIL_CHARS = 1_100
 HEAD_CHARS = 700
 TAIL_CHARS = 300
 INLINE_CHARS = 80
+KIND_CHARS = 60
 OUTSIDE = "external_directory"
 
 
@@ -51,6 +52,21 @@ def _permission_lines(
     pending: Pending, request: PermissionRequest, language: Language, *, whole: bool
 ) -> Iterator[str]:
     yield _heading(pending, texts.PERMISSION.say(language, code=pending.code), language)
+    detail = _detail(subject(request), language, whole=whole)
+    yield texts.WHAT.say(language, what=kind_of(pending, request, language), detail=detail)
+    yield texts.HOW_TO_DECIDE.say(language, code=pending.code)
+    if kind := like(request):
+        yield texts.ALWAYS.say(language, code=pending.code, patterns=code(kind, KIND_CHARS))
+
+
+def like(request: PermissionRequest) -> str:
+    """Return what "always" would allow; empty where that is nothing, or too long to be read."""
+    patterns = masked(", ".join(request.always))
+    return patterns if patterns == one_line(patterns, KIND_CHARS) else ""
+
+
+def kind_of(pending: Pending, request: PermissionRequest, language: Language) -> str:
+    """Return what kind of thing is asked for, and by which tool."""
     what = texts.WHATS.get(request.permission)
     name = (
         what.say(language)
@@ -58,9 +74,12 @@ def _permission_lines(
         else texts.WHAT_ELSE.say(language, permission=one_line(request.permission, 40))
     )
     tool = texts.BY_TOOL.say(language, tool=one_line(pending.tool, 40)) if pending.tool else ""
-    detail = masked(_subject(request, "\n"))
-    yield texts.WHAT.say(language, what=name + tool, detail=_detail(detail, language, whole=whole))
-    yield texts.HOW_TO_DECIDE.say(language, code=pending.code)
+    return name + tool
+
+
+def subject(request: PermissionRequest) -> str:
+    """Return what exactly is asked for, with its secrets masked."""
+    return masked(_subject(request, "\n"))
 
 
 def _subject(request: PermissionRequest, joint: str) -> str:
@@ -78,8 +97,8 @@ def for_tool(pending: Pending, summary: Summary) -> Pending:
     """Return the request with the tool that it is for, if that is among those at work."""
     if isinstance(pending.request, QuestionRequest):
         return pending
-    subject = _subject(pending.request, "\n")
-    tools = (tool.name for tool in summary.tools_running if tool.label == subject)
+    wanted = _subject(pending.request, "\n")
+    tools = (tool.name for tool in summary.tools_running if tool.label == wanted)
     return replace(pending, tool=next(tools, ""))
 
 

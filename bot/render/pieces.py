@@ -2,6 +2,7 @@
 
 import re
 
+KILO = 1024
 # No pattern looks far ahead from every place where it might begin: a command may be long.
 _SECRETS = re.compile(
     r"(?i)((?:password|passwd|pwd|token|secret|api[_-]?key|access[_-]?key)[\w-]{0,40}[\"']?\s*[=:]\s*"
@@ -17,6 +18,15 @@ def age(ms: int) -> str:
     if hours:
         return f"{hours}h{minutes:02}m{seconds:02}s"
     return f"{minutes}m{seconds:02}s" if minutes else f"{seconds}s"
+
+
+def size_of(size: int) -> str:
+    """Return a size in bytes as people read it."""
+    if size < KILO:
+        return f"{size} B"
+    if size < KILO * KILO:
+        return f"{size / KILO:.1f} KB"
+    return f"{size / KILO / KILO:.1f} MB"
 
 
 def one_line(text: str, chars: int) -> str:

@@ -8,6 +8,8 @@ from typing import Literal
 from bot.clock import Clock
 from bot.sandbox.cipher import Refused
 
+PATIENCE_S = 30.0
+
 ItemKind = Literal["said", "bubble", "late", "welcome", "violation"]
 ItemState = Literal[
     "sending", "delivered", "undelivered", "unanswered", "open", "finished", "expired"
@@ -18,8 +20,9 @@ ItemState = Literal[
 class Item:
     """One thing in a chat. ``who`` is a member's id, or empty for the bot.
 
-    ``reason`` says why something stands as it does, as a code; ``revision`` grows with each
-    change, across all items of a book.
+    ``reason`` says why something stands as it does, as a code; ``cards`` are those that single
+    members see in the place of ``card``; ``revision`` grows with each change, across all items
+    of a book.
     """
 
     id: int
@@ -34,6 +37,7 @@ class Item:
     medium: str = ""
     images: tuple[str, ...] = ()
     card: dict[str, object] | None = None
+    cards: dict[str, dict[str, object]] = field(default_factory=dict)
     feedback: str = ""
     thumbs: int = 0
     stream: str = ""
@@ -44,6 +48,10 @@ class Item:
     def finished(self) -> bool:
         """Whether the service finished it (and not the clock)."""
         return self.state == "finished"
+
+    def card_of(self, member: str) -> dict[str, object] | None:
+        """Return the card as a member sees it."""
+        return self.cards.get(member, self.card)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,15 @@ class Book:
     def of(self, chat: str) -> list[Item]:
         """Return one chat from its beginning."""
         return [item for item in self.items if item.chat == chat]
+
+    async def shows(self, chat: str, words: str, timeout_s: float = PATIENCE_S) -> Item:
+        """Wait until the bot says ``words`` somewhere in a chat; return what holds them."""
+
+        def found() -> list[Item]:
+            return [item for item in self.of(chat) if not item.who and words in item.content]
+
+        await self.until(lambda: bool(found()), timeout_s)
+        return found()[-1]
 
     async def until(self, true: Callable[[], bool], timeout_s: float) -> None:
         """Wait until ``true()``, looking after each change."""

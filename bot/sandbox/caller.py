@@ -32,8 +32,9 @@ class RawAnswer:
 class Caller:
     """Calls one callback URL in the name of WeCom."""
 
-    def __init__(self, url: str, cipher: Cipher, clock: Clock) -> None:
+    def __init__(self, url: str, cipher: Cipher, clock: Clock, receive_id: str = "") -> None:
         self.url = url
+        self._receive_id = receive_id.encode()
         self._cipher = cipher
         self._clock = clock
 
@@ -56,7 +57,12 @@ class Caller:
 
     def seal(self, plain: bytes) -> Sealed:
         """Seal something with a new nonce."""
-        return self._cipher.seal(plain, timestamp=self.now_s, nonce=secrets.token_hex(8))
+        return self._cipher.seal(
+            plain,
+            timestamp=self.now_s,
+            nonce=secrets.token_hex(8),
+            receive_id=self._receive_id,
+        )
 
     async def raw(
         self, method: str, query: Mapping[str, str], body: bytes | None, *, limit_s: float

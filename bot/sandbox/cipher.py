@@ -12,6 +12,7 @@ import json
 import os
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.ciphers import Cipher as BlockCipher
@@ -107,7 +108,16 @@ class Cipher:
             raise Refused("reply_signature")
         return self._open(encrypt)
 
-    def _open(self, encrypt: str) -> bytes:
+    def open_xml_reply(self, reply: Mapping[str, str], *, now_s: int, receive_id: bytes) -> bytes:
+        """Return the plain text of an application's answer: its elements, sealed with its own nonce."""
+        encrypt, nonce = _text(reply, "Encrypt"), _text(reply, "Nonce")
+        timestamp = _timestamp({"timestamp": reply.get("TimeStamp")}, now_s)
+        signature = self.sign(encrypt, timestamp, nonce)
+        if not hmac.compare_digest(_text(reply, "MsgSignature").encode(), signature.encode()):
+            raise Refused("reply_signature")
+        return self._open(encrypt, receive_id)
+
+    def _open(self, encrypt: str, receiver: bytes = b"") -> bytes:
         try:
             sealed = base64.b64decode(encrypt, validate=True)
         except binascii.Error as exc:
@@ -119,8 +129,8 @@ class Cipher:
         plain, receive_id = message[LENGTH_BYTES:][:length], message[LENGTH_BYTES + length :]
         if len(plain) != length:
             raise Refused("reply_length", f"{length} bytes announced, {len(plain)} there")
-        if receive_id:
-            raise Refused("reply_receive_id", "the receive id of a bot is empty")
+        if receive_id != receiver:
+            raise Refused("reply_receive_id", "empty for a bot, the corp's id for an application")
         return plain
 
 
@@ -135,14 +145,14 @@ def json_object(body: bytes, code: str) -> dict[str, object]:
     return value
 
 
-def _text(reply: dict[str, object], key: str) -> str:
+def _text(reply: Mapping[str, object], key: str) -> str:
     value = reply.get(key)
     if not isinstance(value, str) or not value.isascii():
         raise Refused("reply_shape", f"{key} must be an ASCII string")
     return value
 
 
-def _timestamp(reply: dict[str, object], now_s: int) -> str:
+def _timestamp(reply: Mapping[str, object], now_s: int) -> str:
     """WeCom's page says a number; its own plugin sends the digits as a string, and it works."""
     value = reply.get("timestamp")
     digits = str(value) if isinstance(value, int | str) else ""

@@ -52,7 +52,7 @@ class Conversation:
             return
         talk.polls += 1
         if reply is not None:
-            _show(talk, bubble, reply)
+            show(talk, bubble, reply)
 
     async def _attempts(self, talk: Talk) -> None:
         loop = asyncio.get_running_loop()
@@ -104,10 +104,11 @@ def _open(talk: Talk, reply: Reply) -> None:
     bubble = talk.book.add(talk.chat, "bubble", "", "")
     bubble.stream, bubble.feedback, bubble.state = reply.stream, reply.feedback, "open"
     talk.bubble = bubble
-    _show(talk, bubble, reply)
+    show(talk, bubble, reply)
 
 
-def _show(talk: Talk, bubble: Item, reply: Reply) -> None:
+def show(talk: Talk, bubble: Item, reply: Reply) -> None:
+    """Let a bubble show what a stream says now."""
     if reply.stream not in {"", bubble.stream}:
         talk.refuse(Refused("stream_id_changed", "a stream keeps its id"))
         return

@@ -20,9 +20,10 @@ def voice(transcript: str) -> Payload:
     return {"msgtype": "voice", "voice": {"content": transcript}}
 
 
-def medium(kind: MediaKind, url: str) -> Payload:
-    """Return an image, a file or a video behind an address of its own."""
-    return {"msgtype": kind, kind: {"url": url}}
+def medium(kind: MediaKind, url: str, aeskey: str = "") -> Payload:
+    """Return an image, a file or a video behind an address of its own, and its own key if it has one."""
+    piece: Payload = {"url": url}
+    return {"msgtype": kind, kind: piece | {"aeskey": aeskey} if aeskey else piece}
 
 
 def mixed(items: Sequence[Payload]) -> Payload:

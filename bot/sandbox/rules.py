@@ -9,22 +9,16 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from bot.sandbox.card_rules import check_card
 from bot.sandbox.cipher import Refused, json_object
 
 CONTENT_BYTES = 20_480
 FEEDBACK_BYTES = 256
 ITEMS = 10
 ITEM_BYTES = 10 * 1024 * 1024
-CARD_TYPES = (
-    "text_notice",
-    "news_notice",
-    "button_interaction",
-    "vote_interaction",
-    "multiple_interaction",
-)
-INTERACTIVE = CARD_TYPES[2:]
 IMAGE_STARTS = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png"}
 
+CLICK = "template_card_event"
 THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 
 ALLOWED: dict[str, tuple[str, ...]] = {
@@ -33,12 +27,18 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "enter_chat": ("text", "template_card"),
     "late": ("markdown", "template_card"),
     "late_group": ("markdown",),
+    "respond": ("stream", "template_card", "markdown"),
+    "push": ("markdown", "template_card"),
+    "push_group": ("markdown",),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer that WeCom takes. ``content`` is the whole text so far."""
+    """An answer that WeCom takes. ``content`` is the whole text so far.
+
+    ``only`` are the members for whom a card takes another's place; empty: everybody.
+    """
 
     kind: str
     content: str = ""
@@ -47,6 +47,7 @@ class Reply:
     feedback: str = ""
     images: tuple[str, ...] = ()
     card: dict[str, object] | None = None
+    only: tuple[str, ...] = ()
 
     @property
     def blank(self) -> bool:
@@ -62,8 +63,13 @@ def read_reply(plain: bytes, situation: str) -> Reply | None:
     if not plain:
         return None
     body = json_object(plain, "answer_not_json")
-    if not body:
-        return None
+    return read_body(body, situation) if body else None
+
+
+def read_body(body: dict[str, object], situation: str) -> Reply:
+    """Read an answer that is an object already; the long connection has its own situations."""
+    if situation == CLICK:
+        return _update(body)
     kind = body.get("msgtype")
     if kind not in ALLOWED.get(situation, ()):
         raise Refused("msgtype", f"{str(kind)[:40]} is no answer to {situation}")
@@ -73,6 +79,20 @@ def read_reply(plain: bytes, situation: str) -> Reply | None:
     if kind in {"text", "markdown"}:
         return _words(body, str(kind))
     return _stream(_member(body, "stream"), str(kind), situation, card)
+
+
+def _update(body: dict[str, object]) -> Reply:
+    """Read the card that takes the place of one that was clicked."""
+    kind = body.get("response_type")
+    if kind != "update_template_card":
+        raise Refused("response_type", "a click is answered by update_template_card")
+    only = body.get("userids", [])
+    if not isinstance(only, list) or not all(isinstance(one, str) and one for one in only):
+        raise Refused("userids", "must be a list of ids")
+    card = _card(body, updates=True)
+    if not card.get("task_id"):
+        raise Refused("card", "an updated card names the task_id of the click")
+    return Reply(str(kind), card=card, only=tuple(only))
 
 
 def _words(body: dict[str, object], kind: str) -> Reply:
@@ -164,12 +184,8 @@ def _image(item: object) -> str:
     raise Refused("item_kind", "only JPG and PNG")
 
 
-def _card(body: dict[str, object]) -> dict[str, object]:
+def _card(body: dict[str, object], *, updates: bool = False) -> dict[str, object]:
     card = _member(body, "template_card")
-    kind = card.get("card_type")
-    if kind not in CARD_TYPES:
-        raise Refused("card", f"no such card: {str(kind)[:40]}")
-    if kind in INTERACTIVE and not card.get("task_id"):
-        raise Refused("card", f"{kind} needs a task_id")
+    check_card(card, updates=updates)
     _feedback(card)
     return card

@@ -1,5 +1,7 @@
 """Media as WeCom keeps them: encrypted, behind an address that dies after five minutes."""
 
+import base64
+import os
 import secrets
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -7,7 +9,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from bot.clock import Clock
-from bot.sandbox.cipher import Cipher
+from bot.sandbox.cipher import KEY_BYTES, Cipher
 
 MEDIUM_BYTES = 100 * 1024 * 1024
 PATH = "/cgi-bin/aibot/media/{medium}"
@@ -33,10 +35,18 @@ class Shelf:
 
     def put(self, name: str, content: bytes) -> str:
         """Keep a file; return the path of its address."""
+        return self._keep(name, self._cipher.encrypt(content))
+
+    def put_with_key(self, name: str, content: bytes) -> tuple[str, str]:
+        """Keep a file under a key of its own; return the path of its address, and that key."""
+        key = base64.b64encode(os.urandom(KEY_BYTES)).decode().rstrip("=")
+        return self._keep(name, Cipher("", key).encrypt(content)), key
+
+    def _keep(self, name: str, sealed: bytes) -> str:
         now = self._clock()
         self._media = {key: kept for key, kept in self._media.items() if kept.until > now}
         key = secrets.token_urlsafe(24)
-        self._media[key] = Medium(name, self._cipher.encrypt(content), now + self._life_ms)
+        self._media[key] = Medium(name, sealed, now + self._life_ms)
         return PATH.format(medium=key)
 
     async def serve(self, request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""A strict stand-in for WeCom's AI bot in callback mode: it calls the service as WeCom does.
+"""A strict stand-in for WeCom: it meets the service by one of its channels, as WeCom does.
 
 It refuses what WeCom refuses and keeps each refusal as a violation.
 https://developer.work.weixin.qq.com/document/path/100719
@@ -6,7 +6,7 @@ https://developer.work.weixin.qq.com/document/path/100719
 
 import secrets
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from types import TracebackType
 from typing import Self
@@ -15,14 +15,17 @@ from aiohttp import web
 
 from bot.background import Background
 from bot.clock import Clock, now_ms
-from bot.sandbox import payloads, shelf, way_out
-from bot.sandbox.book import Book, Item, Violation
+from bot.sandbox import clicks, payloads, shelf, way_out, webhook
+from bot.sandbox.book import PATIENCE_S, Book, Item, Violation
 from bot.sandbox.caller import Caller, NotAnswered, RawAnswer
 from bot.sandbox.cipher import Cipher, Refused
 from bot.sandbox.conversation import Conversation
+from bot.sandbox.corp import Corp, CorpCarrier
+from bot.sandbox.gateway import PATH as GATEWAY
+from bot.sandbox.gateway import Gateway
 from bot.sandbox.payloads import MediaKind, Origin, Payload
-from bot.sandbox.rules import Reply, read_reply
-from bot.sandbox.talk import PATIENCE_S, Talk
+from bot.sandbox.rules import CLICK, Reply, read_reply
+from bot.sandbox.talk import Talk
 from bot.sandbox.timing import Timing
 
 OPEN_AT_ONCE = 3
@@ -37,7 +40,7 @@ class StandIn:
     ``routes`` must be served under ``base_url``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - whom it calls, as whom, by which way and at whose pace
         self,
         callback_url: str,
         token: str,
@@ -47,8 +50,13 @@ class StandIn:
         base_url: str = "",
         timing: Timing | None = None,
         *,
+        channel: str = "callback",
+        secret: str = "",
+        corp_id: str = "",
+        agent_id: int = 1000002,
         clock: Clock = now_ms,
     ) -> None:
+        self.channel = channel
         self.bot_id = bot_id
         self.bot_name = bot_name
         self.base_url = base_url
@@ -57,12 +65,17 @@ class StandIn:
         self.book = Book(clock)
         self.ways_out = way_out.WaysOut(self.timing.response_url_life_s, clock, self.book)
         self.shelf = shelf.Shelf(self.cipher, self.timing.media_life_s, clock)
+        self.webhook = webhook.Webhook(self.book, clock)
         self._clock = clock
         self._talks: dict[str, Talk] = {}
         self._open: defaultdict[str, list[Talk]] = defaultdict(list)
         self._entered: dict[str, date] = {}
-        self._caller = Caller(callback_url, self.cipher, clock)
+        receiver = corp_id if channel == "app" else ""
+        self._caller = Caller(callback_url, self.cipher, clock, receiver)
         self._conversation = Conversation(self._caller, self.timing)
+        self.corp = Corp(corp_id, agent_id, secret, self.cipher, clock, self.book)
+        self._corp = self.corp.carrier(self._caller, self.timing)
+        self.gateway = Gateway(bot_id, secret, self.timing, clock, self.book)
         self._background = Background()
 
     async def __aenter__(self) -> Self:
@@ -75,6 +88,7 @@ class StandIn:
         exc: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.gateway.cut()
         await self._background.close()
         await self._caller.__aexit__(kind, exc, trace)
 
@@ -93,7 +107,25 @@ class StandIn:
         return [
             web.post(way_out.PATH, self.ways_out.serve),
             web.get(shelf.PATH, self.shelf.serve),
+            web.get(GATEWAY, self.gateway.serve),
+            web.post(webhook.PATH, self.webhook.serve),
+            *self.corp.routes,
         ]
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the long connection goes."""
+        return self.base_url.replace("http", "ws", 1) + GATEWAY
+
+    async def hang_up(self, _: web.Application) -> None:
+        """End every connection, as the application that serves us goes down."""
+        self.gateway.cut()
+
+    @property
+    def _carrier(self) -> Conversation | Gateway | CorpCarrier:
+        if self.channel == "app":
+            return self._corp
+        return self.gateway if self.channel == "connection" else self._conversation
 
     @property
     def violations(self) -> list[Violation]:
@@ -139,7 +171,7 @@ class StandIn:
         elif talk.over:
             self._start(talk, copies)
         else:
-            await self._conversation.hand_over(talk, copies)
+            await self._carrier.hand_over(talk, copies)
         await self.answered(talk)
         return talk
 
@@ -153,6 +185,11 @@ class StandIn:
 
     def keep_medium(self, kind: MediaKind, name: str, content: bytes) -> Payload:
         """Put a file where the service may fetch it, and return what a message says about it."""
+        if self.channel == "app":
+            return self.corp.keep_medium(kind, name, content)
+        if self.channel == "connection":
+            path, key = self.shelf.put_with_key(name, content)
+            return payloads.medium(kind, self.base_url + path, key)
         return payloads.medium(kind, self.base_url + self.shelf.put(name, content))
 
     def begin(
@@ -173,7 +210,7 @@ class StandIn:
         talk = Talk(
             self.book,
             Origin(self.bot_id, member, group),
-            msgid or secrets.token_hex(16),
+            msgid or (self.corp.new_id() if self.channel == "app" else secrets.token_hex(16)),
             self.book.add(group or member, "said", member, payloads.words_of(content)),
             quote=quote,
             content=content,
@@ -224,13 +261,43 @@ class StandIn:
         await self.event(member, "feedback_event", facts, group=group)
         return True
 
+    async def click(
+        self, member: str, item: Item, key: str, *, ticked: Sequence[str] = ()
+    ) -> Reply | None:
+        """Press a button of a card, once; the service says how the card looks then."""
+        facts = clicks.pressed(item, member, key, ticked)
+        group = item.chat if item.chat != member else None
+        of = (talk for talk in self._talks.values() if item is talk.bubble or item in talk.late)
+        talk = next(of, None)
+        url = self.base_url + self.ways_out.issue(talk) if talk else ""
+        if self.channel == "app":  # which puts another card in its place by a call of its own
+            facts["response_code"] = self.corp.api.code_for(item)
+        reply = await self.event(member, CLICK, facts, group=group, response_url=url)
+        if reply is not None and self.channel != "app":
+            try:
+                clicks.replaced(self.book, item, facts["task_id"], reply)
+            except Refused as exc:
+                self.book.refuse(exc, item.chat)
+        return reply
+
     async def event(
-        self, member: str, kind: str, facts: Payload | None = None, *, group: str | None = None
+        self,
+        member: str,
+        kind: str,
+        facts: Payload | None = None,
+        *,
+        group: str | None = None,
+        response_url: str = "",
     ) -> Reply | None:
         """Tell the service of an event, once; return what it answers."""
         origin, msgid = Origin(self.bot_id, member, group), secrets.token_hex(16)
+        if self.channel == "connection":
+            return await self.gateway.event(origin, msgid, kind, facts)
         payload = origin.event(msgid, kind, facts, at_s=self._clock() // 1000)
+        payload |= {"response_url": response_url} if response_url else {}
         try:
+            if self.channel == "app":
+                return await self._corp.event(member, kind, facts)
             plain = await self._caller.post(payload, limit_s=self.timing.answer_s)
             return read_reply(plain, kind)
         except NotAnswered as exc:
@@ -274,7 +341,7 @@ class StandIn:
 
     async def _carry(self, talk: Talk, copies: int) -> None:
         try:
-            await self._conversation.carry(talk, copies)
+            await self._carrier.carry(talk, copies)
         finally:
             self._open[talk.origin.member].remove(talk)
             talk.over = True
@@ -286,6 +353,6 @@ class StandIn:
             return "not_in_groups"
         if talk.origin.group is not None and not payloads.mentions(talk.content, self.bot_name):
             return "not_mentioned"
-        if len(self._open[talk.origin.member]) >= OPEN_AT_ONCE:
+        if sum(not one.over for one in self._open[talk.origin.member]) >= OPEN_AT_ONCE:
             return "too_many_open"
         return ""

@@ -1,18 +1,20 @@
 """One message of a person and everything that became of it."""
 
+import asyncio
 from dataclasses import dataclass, field
 
-from bot.sandbox.book import Book, Item
+from bot.sandbox.book import PATIENCE_S, Book, Item
 from bot.sandbox.cipher import Refused
 from bot.sandbox.payloads import Origin, Payload
-
-PATIENCE_S = 30.0
 
 
 @dataclass(slots=True, eq=False)
 class Talk:
     """A message, its bubble and its late replies.
 
+    On the long connection it may have several ``bubbles``, by their streams; ``bubble`` is the last,
+    and each after the first one is a late reply as well, once it is finished. ``closed`` is set
+    once the last is not open any more.
     ``attempts`` says how each try to hand the message over went (``ok`` or why not), ``streams``
     which stream each answer named, ``polls`` how many questions the service answered.
     """
@@ -25,6 +27,7 @@ class Talk:
     quote: Payload | None = None
     content: Payload = field(default_factory=dict)
     bubble: Item | None = None
+    bubbles: dict[str, Item] = field(default_factory=dict)
     late: list[Item] = field(default_factory=list)
     attempts: list[str] = field(default_factory=list)
     streams: list[str] = field(default_factory=list)
@@ -32,6 +35,7 @@ class Talk:
     missed_polls: int = 0
     answered: bool = False
     over: bool = False
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def chat(self) -> str:

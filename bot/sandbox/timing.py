@@ -15,3 +15,7 @@ class Timing:
     stream_life_s: float = 360
     response_url_life_s: float = 3600
     media_life_s: float = 300
+    ack_s: float = 0.002  # the way of an answer on the long connection
+    req_id_life_s: float = 86_400
+    upload_life_s: float = 1800
+    uploaded_life_s: float = 259_200

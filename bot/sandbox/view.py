@@ -70,6 +70,7 @@ def _item(item: Item) -> Payload:
         "medium": item.medium,
         "images": list(item.images),
         "card": item.card,
+        "cards": item.cards,
         "feedback": bool(item.feedback),
         "thumbs": item.thumbs,
     }

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from bot.sandbox import payloads
 from bot.sandbox.book import Item
+from bot.sandbox.clicks import NotThere
 from bot.sandbox.guard import Guard
 from bot.sandbox.payloads import MediaKind, Payload
 from bot.sandbox.shelf import MEDIUM_BYTES
@@ -24,6 +25,7 @@ TYPES = {
     "index.html": "text/html",
     "style.css": "text/css",
     "app.js": "text/javascript",
+    "cards.js": "text/javascript",
     "items.js": "text/javascript",
     "words.js": "text/javascript",
 }
@@ -79,6 +81,7 @@ class Page:
             web.post(PATH + "upload", self._guarded(self._upload)),
             web.post(PATH + "open", self._guarded(self._open)),
             web.post(PATH + "feedback", self._guarded(self._feedback)),
+            web.post(PATH + "click", self._guarded(self._click)),
             web.get(PATH + "{name:[a-z.]+}", self._guarded(self._file)),
             web.route("*", PATH + "{rest:.*}", self._guarded(_nothing)),
         ]
@@ -178,6 +181,19 @@ class Page:
             raise web.HTTPBadRequest(text="thumbs")
         item = self._item(body.get("item"))
         return _json({"sent": await self._standin.feedback(member, item, int(str(thumbs)))})
+
+    async def _click(self, request: web.Request) -> web.StreamResponse:
+        body = await _body(request)
+        member, key, ticked = _text(body, "member"), _text(body, "key"), body.get("ticked", [])
+        if not isinstance(ticked, list) or not all(isinstance(one, str) for one in ticked):
+            raise web.HTTPBadRequest(text="ticked")
+        item = self._item(body.get("item"))
+        self._known(member, item.chat if item.chat != member else None)
+        try:
+            reply = await self._standin.click(member, item, key, ticked=ticked)
+        except NotThere as exc:
+            raise web.HTTPBadRequest(text=str(exc)) from exc
+        return _json({"updated": reply is not None})
 
     def _known(self, member: str, group: object) -> str | None:
         if not (group is None or isinstance(group, str)) or not self._cast.has(member, group):

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from bot.doctor.callback import APP_PATH, PATH
 from bot.errors import StartError
 from bot.setup.draft import Draft, known_key, typed
 from bot.setup.files import check_writable
@@ -16,10 +17,17 @@ from bot.setup.finish import consult, install_units, remember, say_written
 from bot.setup.listening import Heard, PortTaken, opened_door, wait_verified
 from bot.setup.live import find_live
 from bot.setup.programs import Programs, find, install_pinned
-from bot.setup.steps.address import callback_url, doubts_about
+from bot.setup.seen import PROVED, Seen
+from bot.setup.steps.address import doubts_about
 from bot.setup.steps.opencode import set_own_unit
 from bot.setup.terminal import Terminal
-from bot.setup.wizard import SYSTEM_DATA, SYSTEM_FILE
+from bot.setup.wizard import (
+    APP_KEYS,
+    CALLBACK_KEYS,
+    CONNECTION_KEYS,
+    SYSTEM_DATA,
+    SYSTEM_FILE,
+)
 from config.keys import Entry
 from config.problems import Problem, SettingsError
 from config.quantities import write_seconds
@@ -27,7 +35,7 @@ from config.settings import Settings
 from config.sources import DEFAULT_FILE, OPENCODE_FILE
 
 FINE, FAILED, MISUSED = 0, 1, 2
-NEEDED = ("wecom.bot.token", "wecom.bot.aes_key", "server.public_url")
+PUBLIC_URL = "server.public_url"
 _Given = TypeVar("_Given")
 PEOPLE = ("access.admins", "access.maintainers", "access.members")
 
@@ -109,17 +117,30 @@ def _problems_of(lay: Callable[[_Given], None], given: _Given) -> tuple[Problem,
 
 
 def _missing(draft: Draft) -> list[Problem]:
-    absent = [key for key in NEEDED if not draft.get(key)]
+    absent = [key for key in _needed(draft) if not draft.get(key)]
     if not any(draft.get(key) for key in PEOPLE):
         absent.append(PEOPLE[0])
     return [_lacking(entry) for key in absent if (entry := known_key(key)) is not None]
 
 
+def _needed(draft: Draft) -> list[str]:
+    """Return what must be given: of each channel that is begun all of it; of none, the callback's."""
+    app = APP_KEYS if draft.get("wecom.app.secret") or draft.get("wecom.app.corp_id") else ()
+    if draft.get("wecom.bot.secret"):
+        return [*CONNECTION_KEYS, *app, *([PUBLIC_URL] if app else [])]
+    callback = any(draft.get(key) for key in CALLBACK_KEYS)
+    return [*(CALLBACK_KEYS if callback or not app else ()), *app, PUBLIC_URL]
+
+
 def _say_doubts(terminal: Terminal, settings: Settings) -> None:
-    url = str(settings.server.public_url)
-    for doubt in [*doubts_about(url), *settings.warnings()]:
+    wecom, url = settings.wecom, settings.server.public_url
+    called = {"the bot": (wecom.bot.on, PATH), "the application": (wecom.app.on, APP_PATH)}
+    addresses = {what: f"{url}{path}" for what, (on, path) in called.items() if on}
+    doubts = doubts_about(url, called=bool(addresses)) if url is not None else []
+    for doubt in [*doubts, *settings.warnings()]:
         terminal.say(f"Note: {doubt}.")
-    terminal.say(f"The callback URL to enter in WeCom's page: {callback_url(url)}")
+    for what, address in addresses.items():
+        terminal.say(f"The callback URL of {what}, to enter in WeCom's page: {address}")
 
 
 def _programs(
@@ -140,22 +161,22 @@ def _programs(
 
 
 async def _waited(terminal: Terminal, settings: Settings, limit_s: float) -> bool:
-    """Wait for WeCom's request; tell whether it has come."""
-    terminal.say(f"Waiting for WeCom's request for {write_seconds(limit_s)} …")
+    """Wait until each channel has shown that it works; tell whether that is so."""
+    terminal.say(f"Waiting for WeCom for {write_seconds(limit_s)} …")
     heard = Heard()
     live = await find_live(settings)
     try:
         if live is not None:
-            await wait_verified(live, live.counted, heard, terminal.say, limit_s)
+            await wait_verified(live, live.before, heard, terminal.say, limit_s)
         else:
             async with opened_door(settings, heard) as door:
-                await wait_verified(door, {}, heard, terminal.say, limit_s)
+                await wait_verified(door, Seen(), heard, terminal.say, limit_s)
     except PortTaken as exc:
         terminal.say(f"Nobody can wait for it: {exc}.")
     except TimeoutError:
         terminal.say("Nothing has come in time.")
-    else:
-        terminal.say("WeCom's request has arrived and was answered.")
+    for name in sorted(heard.proved):
+        terminal.say(PROVED[name])
     return heard.verified
 
 

@@ -61,8 +61,9 @@ def _ask_all(
         return FAILED
     wizard = Wizard(terminal, draft, environ, options.wait or WAIT_S, units=units)
     wizard.own_unit = is_own_unit(wizard)
-    wizard.callback_before = wizard.callback
+    wizard.credentials_before = wizard.credentials
     wizard.take_defaults()
+    wizard.app = bool(draft.get("wecom.app.secret"))
     try:
         automatic.take(draft, options.set)
     except SettingsError as exc:
@@ -116,7 +117,8 @@ def _opened(terminal: Terminal, file: Path) -> Draft | None:
 
 
 def _drop(draft: Draft, key: str) -> None:
-    """Take out the setting in which a mistake is: itself, or the list that it is in."""
+    """Take out the setting in which a mistake is: itself, the list that it is in, or the first of several."""
+    key = key.partition(", ")[0]
     steps = key.split(".")
     names = [".".join(steps[:length]) for length in range(len(steps), 0, -1)]
     draft.drop(next((name for name in names if known_key(name)), key))
@@ -137,8 +139,8 @@ def _reviewed(wizard: Wizard) -> bool:
         else:
             for warning in settings.warnings():
                 terminal.say(f"Note: {warning}.")
-            if wizard.callback != wizard.callback_before and not wizard.verified:
-                terminal.say("Note: WeCom's request has not been seen with this Token and key.")
+            if wizard.credentials != wizard.credentials_before and not wizard.verified:
+                terminal.say("Note: WeCom has not been seen to take these credentials.")
             options = {WRITE: "Write it", **again, QUIT: "Write nothing"}
         chosen = terminal.choose("Is this right?", options)
         if chosen in {WRITE, QUIT}:

@@ -29,7 +29,7 @@ def put_in_place(wizard: Wizard, at: datetime) -> None:
     say_written(wizard.terminal, wizard.draft, at)
     if wizard.generated and not wizard.verified:
         wizard.terminal.say(
-            f"Token and EncodingAESKey for WeCom's page: {wizard.draft.secrets_file}"
+            f"Token and EncodingAESKey for WeCom's pages: {wizard.draft.secrets_file}"
         )
 
 

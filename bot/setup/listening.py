@@ -5,23 +5,25 @@ import contextlib
 import errno
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from bot.background import Background
+from bot.cards import Update
 from bot.clock import now_ms
 from bot.doctor.asking import FAILURES, asking, why
+from bot.doctor.wecom_codes import mend_in
 from bot.errors import system_words
 from bot.messages import InboundMessage, PlatformEvent
 from bot.setup.live import Live
+from bot.setup.seen import CONNECTION, PROVED, Seen
 from bot.texts import language_of
 from bot.texts import setup as texts
 from config.settings import Settings
+from handlers import wecom
 from handlers.intake import Opening
-from handlers.wecom.callback_channel import CallbackChannel, build_callback
-from handlers.wecom.timing import Timing
 from store import SQLITE, Store, open_store
 from store.records import NewInbound
 
@@ -36,6 +38,8 @@ REASONS = {
     "receiver": "it cannot be opened: the EncodingAESKey in WeCom's page differs from the one here",
     "query": "its address lacks WeCom's parameters: a browser, or a proxy that cuts them off",
     "bot id": "it is another bot's: the bot id that was given here is not the one of that bot",
+    "corp id": "it is another corp's: the corp's id that was given here is not the one of that corp",
+    "agent id": "it is another application's: the AgentId that was given here is another one",
     "stale": "it is more than ten minutes old: this machine's clock is wrong",
 }
 Say = Callable[[str], None]
@@ -58,6 +62,7 @@ class Heard:
     """What has come so far; kept when the waiting is cut short."""
 
     verified: bool = False
+    proved: set[str] = field(default_factory=set)
     visitor: Visitor | None = None
     visited: asyncio.Event = field(default_factory=asyncio.Event)
     direct: asyncio.Event = field(default_factory=asyncio.Event)
@@ -73,7 +78,8 @@ class Heard:
     def words(self) -> str:
         """Name what has come."""
         come = (
-            ("WeCom's request", self.verified),
+            ("WeCom's request", bool(self.proved - {CONNECTION})),
+            ("the long connection", CONNECTION in self.proved),
             ("a direct message", self.direct.is_set()),
             ("a group message", self.group.is_set()),
         )
@@ -105,6 +111,8 @@ class Doorkeeper:
             finished=False,
             reply_url="",
             received_at=message.received_at,
+            channel=message.channel,
+            handle=message.handle,
         )
         await self._store.inbox.accept(inbound, None, None)
         self._heard.hear(Visitor(message.sender, message.chat.is_group))
@@ -114,18 +122,27 @@ class Doorkeeper:
         """Greet who opens the chat."""
         return texts.WELCOME.say("zh") if event.kind == "enter_chat" else None
 
+    async def click(self, _: PlatformEvent) -> Update | None:
+        """Leave a card of the service as it is: it does not run."""
+        return None
+
 
 class Door:
-    """The callback as the service will serve it, open while the wizard waits."""
+    """The channels as the service will have them, open while the wizard waits."""
 
-    def __init__(self, edge: CallbackChannel, url: str) -> None:
+    def __init__(self, edge: wecom.WeCom, url: str) -> None:
         self._edge = edge
         self.url = url
         self._mark = secrets.token_hex(8)
 
-    async def counts(self) -> Mapping[str, int]:
-        """Return what came, by what became of it."""
-        return self._edge.counts
+    async def look(self) -> Seen:
+        """Return what has come by now."""
+        return Seen.of(
+            {
+                wecom.CHANNELS[one.name]: one.facts | {"callbacks": one.counts}
+                for one in self._edge.channels
+            }
+        )
 
     async def answer(self, _: web.Request) -> web.Response:
         """Show that it is this very program that an address leads to."""
@@ -145,14 +162,13 @@ class Door:
 
 @contextlib.asynccontextmanager
 async def opened_door(settings: Settings, heard: Heard) -> AsyncIterator[Door]:
-    """Listen where the service will; raises ``PortTaken``. Nothing that comes is kept."""
+    """Be what the service will be to WeCom; raises ``PortTaken``. Nothing that comes is kept."""
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="setup-"))
         store = await stack.enter_async_context(await open_store(f"{SQLITE}{folder}/setup.db"))
         background = Background()
-        edge = build_callback(
-            settings, Doorkeeper(store, heard), store, background, now_ms, Timing()
-        )
+        edge = wecom.build(settings, Doorkeeper(store, heard), store, background, now_ms)
+        assert edge is not None, "a channel was chosen"
         stack.push_async_callback(edge.let_go)
         stack.push_async_callback(background.close)
         stack.push_async_callback(edge.close)
@@ -170,26 +186,41 @@ async def opened_door(settings: Settings, heard: Heard) -> AsyncIterator[Door]:
             taken = exc.errno == errno.EADDRINUSE
             why = "something else listens there" if taken else system_words(exc)
             raise PortTaken(f"cannot listen on {host}:{port}: {why}") from exc
+        await edge.recover()  # now it may connect
         yield door
 
 
 async def wait_verified(
-    door: Door | Live, first: Mapping[str, int], heard: Heard, say: Say, limit_s: float
+    door: Door | Live, before: Seen, heard: Heard, say: Say, limit_s: float
 ) -> None:
-    """Wait for one more of WeCom's requests than at ``first``, and tell of those that fail.
+    """Wait until each channel has shown that it works, and tell of what fails.
 
-    Raises ``TimeoutError``.
+    What was so ``before`` does not count. Raises ``TimeoutError``.
     """
     told: set[str] = set()
     async with asyncio.timeout(limit_s):
         while True:
-            counts = await door.counts()
-            for reason, words in REASONS.items():
-                name = f"refused {reason}"
-                if counts.get(name, 0) > first.get(name, 0) and words not in told:
+            seen = await door.look()
+            for words in _failures(seen, before):
+                if words not in told:
                     told.add(words)
-                    say(f"  A request has come, but {words}.")
-            if counts.get("verified", 0) > first.get("verified", 0):
+                    say(f"  {words}.")
+            proved = seen.proved_since(before)
+            for name in sorted(proved - heard.proved):
+                say(f"  {PROVED[name]}")
+            heard.proved |= proved
+            if seen.proofs and heard.proved >= seen.proofs.keys():
                 heard.verified = True
                 return
             await asyncio.sleep(LOOK_S)
+
+
+def _failures(seen: Seen, before: Seen) -> Iterator[str]:
+    for reason, words in REASONS.items():
+        name = f"refused {reason}"
+        if seen.counts.get(name, 0) > before.counts.get(name, 0):
+            yield f"A request has come, but {words}"
+    for trouble in seen.troubles.values():
+        yield "; ".join(
+            filter(None, [f"The long connection is not up: {trouble}", mend_in(trouble)])
+        )

@@ -7,6 +7,7 @@ import httpx
 import orjson
 
 from bot.doctor.scene import admin_token, url_of
+from bot.setup.seen import Seen
 from config.settings import Settings
 
 PATIENCE_S = 5.0
@@ -21,13 +22,13 @@ class Live:
         self._token = token
 
     @property
-    def counted(self) -> Mapping[str, int]:
+    def before(self) -> Seen:
         """What had come when it was found."""
-        return _counts(self.truth)
+        return Seen.of(self.truth.get("platforms")).callbacks
 
-    async def counts(self) -> Mapping[str, int]:
-        """Return what came from WeCom, by what became of it; nothing while the service is away."""
-        return _counts(await _truth(self.url, self._token))
+    async def look(self) -> Seen:
+        """Return what has come from WeCom by now; nothing while the service is away."""
+        return Seen.of((await _truth(self.url, self._token)).get("platforms"))
 
 
 async def find_live(settings: Settings) -> Live | None:
@@ -45,12 +46,3 @@ async def _truth(url: str, token: str) -> Mapping[str, object]:
         value = orjson.loads(answer.content) if answer.is_success else None
         return value if isinstance(value, dict) else {}
     return {}
-
-
-def _counts(truth: Mapping[str, object]) -> Mapping[str, int]:
-    facts: object = truth
-    for step in ("platforms", "wecom.bot", "callbacks"):
-        facts = facts.get(step) if isinstance(facts, Mapping) else None
-    if not isinstance(facts, Mapping):
-        return {}
-    return {str(name): count for name, count in facts.items() if isinstance(count, int)}

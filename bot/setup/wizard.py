@@ -11,8 +11,14 @@ from bot.setup.units import DEFAULTS
 from config.settings import SettingsError
 
 SYSTEM_FILE, SYSTEM_DATA = DEFAULTS.settings, DEFAULTS.data
+CALLBACK_KEYS = ("wecom.bot.token", "wecom.bot.aes_key")
+CONNECTION_KEYS = ("wecom.bot.bot_id", "wecom.bot.secret")
+APP_KEYS = (
+    *("wecom.app.corp_id", "wecom.app.agent_id", "wecom.app.secret"),
+    *("wecom.app.token", "wecom.app.aes_key"),
+)
 ASKED = (
-    *("wecom.bot.token", "wecom.bot.aes_key", "wecom.bot.bot_id", "wecom.bot.name"),
+    *(*CALLBACK_KEYS, *CONNECTION_KEYS, *APP_KEYS, "wecom.bot.name"),
     *("server.host", "server.port", "server.public_url", "server.data_dir"),
     *("opencode.url", "opencode.username", "opencode.password", "opencode.model"),
     *("opencode.agent", "access.admins", "access.maintainers", "access.members"),
@@ -24,8 +30,10 @@ ASKED = (
 class Wizard:
     """One run of the wizard. ``units``: the answers are for systemd's units.
 
-    ``own_unit``: OpenCode is to have a unit of its own. ``generated``: Token and key were made
-    here, and have to be shown. ``limit_s``: how long WeCom is waited for.
+    ``own_unit``: OpenCode is to have a unit of its own. ``way``: the channel of the bot, ``app``:
+    whether there is an application. ``generated``: the tables of which Token and key were made
+    here, and have to be shown. ``verified``: WeCom has shown that it takes what was given.
+    ``limit_s``: how long WeCom is waited for.
     """
 
     terminal: Terminal
@@ -34,16 +42,23 @@ class Wizard:
     limit_s: float
     units: bool = False
     own_unit: bool = False
-    generated: bool = False
+    way: str = ""
+    app: bool = False
+    generated: set[str] = field(default_factory=set)
     verified: bool = False
     owner: str = ""
     programs: Programs | None = None
-    callback_before: tuple[str, str] = field(default=("", ""))
+    credentials_before: tuple[str, ...] = ()
 
     @property
-    def callback(self) -> tuple[str, str]:
-        """Token and key as they are now."""
-        return self.draft.text("wecom.bot.token"), self.draft.text("wecom.bot.aes_key")
+    def credentials(self) -> tuple[str, ...]:
+        """Everything by which WeCom and we know each other, as it is now."""
+        keys = (*CALLBACK_KEYS, *CONNECTION_KEYS, *APP_KEYS)
+        return tuple(self.draft.text(key) for key in keys)
+
+    def seal(self, table: str) -> tuple[str, str]:
+        """Return Token and key of the bot's callback, or of the application's."""
+        return self.draft.text(f"{table}.token"), self.draft.text(f"{table}.aes_key")
 
     @property
     def host_environ(self) -> Mapping[str, str]:

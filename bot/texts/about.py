@@ -64,8 +64,8 @@ APPROVALS = Topic(
     title=Text(zh="审批", en="approvals"),
     words=("批准", "approval", "approve"),
     examples=Text(
-        zh="例：\n允许 a7k — 只放行这一次\n拒绝 a7k 不要动数据库 — 理由会告诉模型\n回答 b3m 用红色",
-        en="Examples:\n/allow a7k — this once\n/deny a7k leave the database alone — the model is told why\n/answer b3m the red one",
+        zh="例：\n允许 a7k — 只放行这一次\n本任务 a7k — 本任务内同类都放行\n拒绝 a7k 不要动数据库 — 理由会告诉模型\n回答 b3m 用红色",
+        en="Examples:\n/allow a7k — this once\n/always a7k — and the like of it in this task\n/deny a7k leave the database alone — the model is told why\n/answer b3m the red one",
     ),
 )
 PEOPLE = Topic(
@@ -224,6 +224,14 @@ DIFF = About(
         en="Shows what #n, by default the last task, changed; without a public URL a short diff right in the chat.",
     ),
 )
+SEND = About(
+    label=Text(zh="发送", en="send a file"),
+    usage=Text(zh="/send 路径", en="/send path"),
+    summary=Text(
+        zh="把工作目录里的文件发到聊天里（最大 20 MB）；不能直接发送的地方给出链接。",
+        en="Sends a file of the workspace to the chat (20 MB at most); where none can be sent, a link.",
+    ),
+)
 PENDING = About(
     label=Text(zh="待批准", en="open requests"),
     usage=Text(zh="/pending", en="/pending"),
@@ -238,6 +246,14 @@ ALLOW = About(
     summary=Text(
         zh="只放行这一次。也可直接回复：允许 编号。发起人、维护者和管理员可用。",
         en="Lets the agent do it, this once. For the starter of the task, maintainers and administrators.",
+    ),
+)
+ALWAYS = About(
+    label=Text(zh="同类放行", en="the like too"),
+    usage=Text(zh="/always 编号", en="/always code"),
+    summary=Text(
+        zh="放行，本任务内同类的请求不再问；任务结束即失效。也可直接回复：本任务 编号。",
+        en="Lets the agent do it, and the like of it until the task is over, without asking again.",
     ),
 )
 DENY = About(

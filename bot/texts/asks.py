@@ -28,6 +28,10 @@ HOW_TO_DECIDE = Text(
     zh="回复：允许 {code} / 拒绝 {code} 理由（发起人、维护者、管理员可决定）",
     en="Reply: /allow {code} or /deny {code} reason (who asked, maintainers, administrators)",
 )
+ALWAYS = Text(
+    zh="同类（{patterns}）在本任务内都放行：本任务 {code}",
+    en="For all of {patterns} in this task: /always {code}",
+)
 HOW_TO_ANSWER = Text(zh="回复：回答 {code} {example}", en="Reply: /answer {code} {example}")
 EXAMPLE_CHOICE = Text(zh="编号或自己的话", en="a number or your own words")
 EXAMPLE_NUMBER = Text(zh="编号", en="a number")
@@ -39,6 +43,10 @@ MORE_ASKS = Text(zh="另有 {count} 个待决定：/pending", en="{count} more: 
 
 ALLOWED = Text(
     zh="✅ 已允许 {code}（仅这一次），#{n} 继续。", en="✅ {code} allowed once; #{n} goes on."
+)
+ALLOWED_FOR_TASK = Text(
+    zh="✅ 已允许 {code}，#{n} 内同类的请求不再询问。",
+    en="✅ {code} allowed; the like of it is not asked again in #{n}.",
 )
 DENIED = Text(
     zh="🚫 已拒绝 {code}，#{n} 会按此继续。", en="🚫 {code} denied; #{n} goes on without it."
@@ -58,6 +66,10 @@ DECIDED_BEFORE = {
     "allow": Text(
         zh="{code} 已由 {by} 允许，没有再做任何操作。",
         en="{code} was allowed by {by} before; nothing more was done.",
+    ),
+    "always": Text(
+        zh="{code} 已由 {by} 允许（本任务内同类放行），没有再做任何操作。",
+        en="{code} was allowed by {by} for the task before; nothing more was done.",
     ),
     "deny": Text(
         zh="{code} 已由 {by} 拒绝，没有再做任何操作。",
@@ -91,6 +103,10 @@ IS_QUESTION = Text(
 IS_PERMISSION = Text(
     zh="{code} 是一个批准请求，请回复：允许 {code} 或 拒绝 {code} 理由。",
     en="{code} asks for approval: use /allow {code} or /deny {code} reason.",
+)
+NO_KIND = Text(
+    zh="{code} 没有可以一并放行的同类，请用：允许 {code}。",
+    en="{code} names nothing that is like it: use /allow {code}.",
 )
 NO_ANSWER_GIVEN = Text(
     zh="请写上回答：回答 {code} {example}", en="Please write an answer: /answer {code} {example}"

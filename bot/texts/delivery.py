@@ -44,3 +44,13 @@ UNSUPPORTED = Text(
     zh="这种消息暂时读不了，没有执行任何操作。请用文字描述。E-MESSAGE-TYPE",
     en="Messages of this kind cannot be read yet; nothing was done. Say it in words. E-MESSAGE-TYPE",
 )
+NOT_KEPT = Text(
+    zh="这条消息没能保存下来，没有执行任何操作。请稍后重发。E-NOT-KEPT",
+    en="This message could not be stored; nothing was done. Please send it again in a while. E-NOT-KEPT",
+)
+IN_FULL = Text(zh="完整回答", en="The whole answer")
+CUT = Text(
+    zh="回答太长，这里只显示开头部分。",
+    en="The answer is too long for the chat; this was its beginning.",
+)
+OPEN = Text(zh="打开", en="Open")

@@ -55,14 +55,6 @@ UNKNOWN_COMMAND = Text(
     en="There is no command /{name}; nothing was done. {hint}/help lists them all. E-COMMAND-UNKNOWN",
 )
 DID_YOU_MEAN = Text(zh="你是不是想用 /{nearest}？", en="Did you mean /{nearest}? ")
-MEDIA_ONLY = Text(
-    zh="📎 收到 {kinds}，但目前还不能读取附件，没有执行任何操作。请用文字描述，或贴出内容。E-MEDIA",
-    en="📎 Got {kinds}, but attachments cannot be read yet; nothing was done. Describe it in words or paste the content. E-MEDIA",
-)
-MEDIA_LEFT_OUT = Text(
-    zh="📎 附件（{kinds}）目前还不能读取，本次只按文字处理。",
-    en="📎 Attachments ({kinds}) cannot be read yet; only the text is worked on.",
-)
 COMMA = Text(zh="、", en=", ")
 MEDIA_KINDS = {
     "image": Text(zh="图片", en="an image"),

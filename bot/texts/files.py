@@ -71,3 +71,19 @@ NOT_FOUND = Text(
     zh="链接不完整或不正确。请从聊天里的原链接重新打开。",
     en="The link is not whole or not right. Open it again from the chat.",
 )
+SEND_OUTSIDE = Text(
+    zh="{path} 不在本聊天的工作目录里，没有发送。",
+    en="{path} is not in this chat's workspace; nothing was sent.",
+)
+SEND_SECRET = Text(
+    zh="{path} 看起来含有密钥，没有发送。",
+    en="{path} looks like it holds a secret; nothing was sent.",
+)
+SEND_NONE = Text(
+    zh="工作目录里没有文件 {path}，没有发送。/files 列出最近改动的文件。",
+    en="There is no file {path} in the workspace; nothing was sent. /files lists what changed last.",
+)
+SEND_SIZE = Text(
+    zh="{path} 有 {size} 字节，能发送的是 5 字节到 {limit} MB，没有发送。",
+    en="{path} has {size} bytes; what can be sent has 5 bytes to {limit} MB. Nothing was sent.",
+)

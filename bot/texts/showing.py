@@ -21,6 +21,25 @@ DIFF_CUT = Text(
     en="(Only a part is shown; /files {n} lists all files)",
 )
 
+SENT = Text(zh="✅ 已发送 {path}", en="✅ Sent {path}")
+SENT_HERE = Text(zh="🖼 {path}", en="🖼 {path}")
+SEND_REFUSED = Text(
+    zh="⚠️ {path} 没有发送：企业微信没有接受。{link}",
+    en="⚠️ {path} was not sent: WeCom did not take it. {link}",
+)
+SEND_DOUBTFUL = Text(
+    zh="⚠️ 不确定 {path} 是否已送达。{link}",
+    en="⚠️ Nobody can tell whether {path} has arrived. {link}",
+)
+SEND_LINKED = Text(
+    zh="{link}\n（这里不能直接发送文件，请用链接打开）",
+    en="{link}\n(No file can be sent here; open the link)",
+)
+SEND_UNLINKED = Text(
+    zh="{path} 没有发送：这里不能直接发送文件，也没有可用的链接（/files 说明原因）。",
+    en="{path} was not sent: no file can be sent here, and there is no link to it (/files says why).",
+)
+
 WHOAMI = Text(zh="你的 ID：{sender}\n角色：{role}", en="Your id: {sender}\nRole: {role}")
 WHOAMI_CHAT = Text(zh="聊天：{chat}", en="Chat: {chat}")
 ROLES = {

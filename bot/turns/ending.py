@@ -1,20 +1,23 @@
 """End a turn: look at its files, write its last words down, then bring them to the chat."""
 
+import contextlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 import structlog
 
 from bot.claims import claimed
+from bot.errors import UserError
 from bot.files import Looked
-from bot.messages import Answer
+from bot.messages import Answer, Medium
 from bot.opencode.model import ServerError
 from bot.render import ChangedFile, age, final, reasons
 from bot.render import Ending as Rendered
 from bot.texts import engine as texts
 from bot.turns.parts import Parts
+from bot.turns.prompting import OUTBOX
 from bot.turns.running import Halt, Running
 from bot.verdict import Over
 from store.crashpoints import crashpoint
@@ -22,6 +25,7 @@ from store.records import FileChange, NewDelivery, TurnState
 
 log = structlog.get_logger()
 
+SENT_AT_ONCE = 10  # files of an outbox, and pictures in one reply of WeCom
 # Outcomes of the server's own making that are no failure of the turn.
 FINE = frozenset({"answered", "empty", "length", "merged"})
 STOPPED = frozenset({"aborted", "rejected"})
@@ -93,7 +97,8 @@ class Ender:
             chars=len(text),
         )
         if kept:
-            await running.reply.finish(answer)
+            media = await self._media(running, looked)
+            await running.reply.finish(replace(answer, media=media))
 
     async def give_up(self, running: Running) -> None:
         """End a turn that our own code failed; nothing is used that may have been what failed."""
@@ -182,6 +187,18 @@ class Ender:
                 notes=running.notes,
             )
         )
+
+    async def _media(self, running: Running, looked: Looked | None) -> tuple[Medium, ...]:
+        """Read what the turn put into its outbox; what may not be sent stays a name in the answer."""
+        media: list[tuple[str, Medium]] = []
+        for change in looked.changes if looked else ():
+            if not change.path.startswith(OUTBOX) or change.kind == "deleted":
+                continue
+            if len(media) == SENT_AT_ONCE:
+                break
+            with contextlib.suppress(UserError):
+                media.append(await self._files.take(Path(running.record.directory), change.path))
+        return tuple(medium for _, medium in media)
 
     def _url(self, change: FileChange) -> str:
         """Return the link that opens a changed file itself, empty where it is not served."""

@@ -149,8 +149,9 @@ class Follower:
 
     async def _asked(self, running: Running, request: PermissionRequest | QuestionRequest) -> None:
         crashpoint("C13")
-        if await self._asks.seen(running.record, request, running.directory) is not None:
-            await self._progress.asked(running)
+        new = await self._asks.seen(running.record, request, running.directory)
+        if new is not None:
+            await self._progress.asked(running, [new])
 
     def _limits(self, running: Running) -> None:
         now = self._clock()
@@ -256,8 +257,9 @@ class Follower:
         for child in await self._client.children(running.record.session):
             following.adopt(child.id)
         sessions = {running.record.session, *following.sessions}
-        if await self._asks.reconcile(running.record, running.directory, sessions):
-            await self._progress.asked(running)
+        new = await self._asks.reconcile(running.record, running.directory, sessions)
+        if new:
+            await self._progress.asked(running, new)
         if running.deadline - self._clock() < QUESTION_RESERVE_MS:
             await self._asks.unanswered(running.record)
 

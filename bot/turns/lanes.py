@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 
@@ -14,6 +14,7 @@ from bot.errors import StoreError, TurnLost
 from bot.messages import Answer, Outlets, ReplyStream
 from bot.opencode.hold import Gate
 from bot.texts import engine as texts
+from bot.texts import media as media_texts
 from bot.turns.run import Runner
 from bot.turns.running import Halt, Running, Stopped, Why
 from config.version import VERSION
@@ -55,6 +56,7 @@ class Turns:
         self._lanes: dict[str, bool] = {}  # chat -> something came since its lane last looked
         self._arriving: Counter[str] = Counter()
         self._running: dict[str, Running] = {}
+        self._holding: set[str] = set()
         self._closing = False
 
     def __len__(self) -> int:
@@ -129,6 +131,33 @@ class Turns:
         if fresh:
             self._background.start(self._lane(chat), name=f"lane {chat}")
 
+    def hold(self, chat: str) -> None:
+        """Take in that a file is about to be kept that waits for a sentence."""
+        self._holding.add(chat)
+
+    def holds(self, chat: str) -> bool:
+        """Tell whether a file may wait for a sentence in a chat; to ask the store costs each message."""
+        return chat in self._holding
+
+    def wake_for(self, turn: TurnRecord) -> None:
+        """Look at a chat's queue for a turn that waits in it, once its time has come."""
+        if turn.state == "queued" and turn.not_before > self._clock():
+            self._background.start(self._wake_later(turn), name=f"wait of #{turn.n}")
+        else:
+            self.wake(turn.chat)
+
+    async def _wake_later(self, turn: TurnRecord) -> None:
+        while (left_ms := turn.not_before - self._clock()) > 0:  # noqa: ASYNC110  # a clock rings no bell
+            await asyncio.sleep(left_ms / 1000)
+        self.wake(turn.chat)
+
+    def joined(self, turns: Sequence[TurnRecord], into: int) -> None:
+        """Say in the bubbles of files that were sent alone with which turn they go now."""
+        for turn in turns:
+            log.info("turn.joined", turn=turn.n, into=into)
+            job = self._close_bubble(turn, media_texts.JOINED.say(turn.language, n=into))
+            self._background.start(job, name=f"bubble of #{turn.n}")
+
     async def stop(self, chat: str, *, by: str, why: Why = "stop") -> Stopped | None:
         """End the running turn; None when nothing runs. Waits a little for its end."""
         running = self._running.get(chat)
@@ -176,7 +205,7 @@ class Turns:
         dropped = await self._store.turns.drop(turn.n, by, self._clock())
         if dropped:
             log.info("turn.dropped", turn=turn.n, by=by)
-            await self._close_bubble(turn)
+            await self._close_bubble(turn, texts.DROPPED.say(turn.language, n=turn.n))
         return dropped
 
     async def drop_all(self, chat: str, *, by: str) -> list[int]:
@@ -184,11 +213,10 @@ class Turns:
         queued = await self._store.turns.queued(chat)
         return [turn.n for turn in queued if await self.drop(turn, by=by)]
 
-    async def _close_bubble(self, turn: TurnRecord) -> None:
+    async def _close_bubble(self, turn: TurnRecord, words: str) -> None:
         """Finish the bubble that was left open for a turn which will not run."""
         if turn.bubble:
-            reply = self._reply(turn)
-            await reply.finish(Answer(texts.DROPPED.say(turn.language, n=turn.n)))
+            await self._reply(turn).finish(Answer(words))
 
     async def recover(self) -> None:
         """Take up every unfinished turn of the store: running ones first, then the queues."""
@@ -202,8 +230,10 @@ class Turns:
     async def wake_all(self) -> list[TurnRecord]:
         """Look at every chat that has an unfinished turn; return those turns."""
         unfinished = await self._store.turns.unfinished()
-        for chat in dict.fromkeys(turn.chat for turn in unfinished):
-            self.wake(chat)
+        for turn in unfinished:
+            if turn.not_before:
+                self.hold(turn.chat)
+            self.wake_for(turn)
         return unfinished
 
     async def flush(self) -> None:

@@ -7,6 +7,7 @@ from bot.choices import Choices
 from bot.clock import Clock
 from bot.files import Files
 from bot.links import Links
+from bot.media import Media
 from bot.opencode.client import OpenCode
 from bot.opencode.feed import Feed
 from bot.opencode.server import Server
@@ -28,5 +29,6 @@ class Parts:
     choices: Choices
     asks: Asks
     files: Files
+    media: Media
     links: Links
     clock: Clock

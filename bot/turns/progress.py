@@ -1,11 +1,16 @@
 """Show a running turn: rendered from its state, at most twice a second."""
 
-from bot.asks import pendings
-from bot.render import Detail, Frame, age, asks, diagnose, progress
+from collections.abc import Sequence
+
+from bot.asks import pending_of, pendings
+from bot.cards import Card, Cards, task_of
+from bot.render import Detail, Frame, age, asks, diagnose, for_tool, progress
+from bot.render.cards import Place, ask_card
 from bot.sessions import shortened
 from bot.texts import engine as texts
 from bot.turns.parts import Parts
 from bot.turns.running import Running
+from store.records import AskRecord
 
 SHOW_EVERY_MS = 500
 DETAILS: dict[str, Detail] = {"quiet": "quiet", "normal": "normal", "full": "full"}
@@ -35,13 +40,30 @@ class Progress:
         records = await self._store.asks.open_of_turn(running.record.n)
         running.asks = pendings(records, running.record.session)
 
-    async def asked(self, running: Running) -> None:
+    async def asked(self, running: Running, new: Sequence[AskRecord]) -> None:
         """Show new requests, by a message of their own where the bubble is closed."""
         await self.refresh(running)
-        if running.asks:
-            await running.reply.notify(asks(running.asks, running.language, self._clock()))
         running.shown_at = 0
         self.show(running)
+        if not running.asks:
+            return
+        words = asks(running.asks, running.language, self._clock())
+        cards = self._cards(running, new)
+        if cards and isinstance(running.reply, Cards):
+            await running.reply.ask(words, cards)
+        else:
+            await running.reply.notify(words)
+
+    def _cards(self, running: Running, new: Sequence[AskRecord]) -> list[Card]:
+        """Return the requests as cards, those that a card can ask."""
+        record, link = running.record, self._links.page(running.record.n) or ""
+        made, waiting = [], {pending.code for pending in running.asks}
+        for ask in new:
+            place = Place(task_of(ask.id), record.n, running.language, link)
+            pending = for_tool(pending_of(ask, record.session), running.summary)
+            if place.task and ask.code in waiting:
+                made.append(ask_card(pending, place))
+        return [card for card in made if card is not None]
 
     def nearly_out_of_time(self, running: Running) -> None:
         """Warn that the time limit is near."""

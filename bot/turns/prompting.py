@@ -1,14 +1,19 @@
 """Bring a prompt to the server once, whatever breaks on the way."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
 
 import structlog
 
 from bot.background import Background
-from bot.errors import OpenCodeError, OpenCodeUnavailable
+from bot.errors import OpenCodeError, OpenCodeUnavailable, facts_of
+from bot.media import Handed
 from bot.opencode.ids import MessageIds
 from bot.texts import engine as texts
+from bot.texts import media as media_texts
+from bot.turns.enclosing import words_of
 from bot.turns.parts import Parts
 from bot.turns.reading import messages_since
 from bot.turns.running import Running, as_failure
@@ -22,6 +27,11 @@ DOUBT_S = 1.0
 CALL_TICK_S = 0.2  # between two looks whether a command has begun
 CALL_LOOKS = 50  # then it is followed as if it had
 SERVER_ERROR = 500
+OUTBOX = "outbox/"  # of a workspace: what a turn puts there is sent to the chat
+SYSTEM = (
+    "You work for people in a chat. When they ask to be sent a file, copy it into the folder "
+    f"{OUTBOX} of the workspace: it is sent to the chat when you are done (20 MB each at most)."
+)
 
 
 class Prompter:
@@ -37,6 +47,7 @@ class Prompter:
         self._server = parts.server
         self._store = parts.store
         self._clock = parts.clock
+        self._media = parts.media
         self._ids = ids
         self._background = background
 
@@ -88,6 +99,25 @@ class Prompter:
         log.warning("prompt.swallowed")
         return await self.send(running, recap)
 
+    async def without_files(self, running: Running, recap: str) -> bool:
+        """Send a prompt anew that failed for its files, which it then only names.
+
+        What stays in a session is sent with every later prompt, so the failed one is deleted.
+        False when it must stay as it is, or when a halt came.
+        """
+        record = running.record
+        try:
+            if await messages_since(self._client, record.session, record.prompt):
+                await self._client.delete_message(record.session, record.prompt)
+        except OpenCodeError as exc:
+            log.info("opencode.unreachable", error=facts_of(exc))
+            return False
+        running.tell(media_texts.UNREADABLE)
+        running.bare = True
+        await self._forget(running, "files")
+        log.warning("prompt.refused", files=running.files)
+        return await self.send(running, recap)
+
     async def _forget(self, running: Running, cause: str) -> None:
         """Give the prompt's id up: the server certainly has no such prompt (any more)."""
         running.record = await self._store.turns.prompt_forgotten(running.record, cause)
@@ -119,12 +149,18 @@ class Prompter:
         if record.kind == "command":
             await self._call(running)
             return
+        files = await self._media.handed(record.message)
+        if running.bare:
+            files = [replace(file, part=None) for file in files]
+        running.files = sum(file.part is not None for file in files)
+        missing = await self._media.failed(record.message)
         await self._client.prompt(
             record.session,
             message=record.prompt,
-            parts=parts_of(record, recap),
+            parts=parts_of(record, recap, files, words_of(record, files, missing)),
             agent=record.agent,
             model=record.model,
+            system=SYSTEM,
         )
 
     async def _call(self, running: Running) -> None:
@@ -167,8 +203,10 @@ class Prompter:
             running.calling = False
 
 
-def parts_of(record: TurnRecord, recap: str) -> list[dict[str, object]]:
-    """Return the parts of a prompt: a recap of a lost session, the quoted message, the words."""
+def parts_of(
+    record: TurnRecord, recap: str, files: Sequence[Handed] = (), about_files: str = ""
+) -> list[dict[str, object]]:
+    """Return the parts of a prompt: a recap of a lost session, the quoted message, words, files."""
     parts: list[dict[str, object]] = []
     if recap:
         parts.append({"type": "text", "text": recap, "synthetic": True})
@@ -176,5 +214,6 @@ def parts_of(record: TurnRecord, recap: str) -> list[dict[str, object]]:
     if record.quote:
         quoted = "\n".join(f"> {line}" for line in record.quote.splitlines())
         text = f"{texts.QUOTED.say(record.language)}\n{quoted}\n\n{text}".rstrip()
-    parts.append({"type": "text", "text": text})
+    parts.append({"type": "text", "text": "\n\n".join(filter(None, (text, about_files)))})
+    parts += [file.part for file in files if file.part is not None]
     return parts

@@ -21,6 +21,7 @@ from bot.render import reasons
 from bot.sessions import OpenedSession
 from bot.texts import engine as texts
 from bot.turns.calming import Calmer
+from bot.turns.enclosing import Encloser
 from bot.turns.ending import FINE, Ender, Ending
 from bot.turns.following import Follower, unheard
 from bot.turns.parts import Parts
@@ -38,6 +39,7 @@ READY_TICK_S = 0.5  # between two looks at a wish to end, while we wait for Open
 RETRY_S = 1.0  # between two tries to reach it
 MAX_FAILURES = 3  # of OpenCode's own making, before a turn that it does not have yet is given up
 SERVER_ERROR = 500
+FILE_REASONS = frozenset({"image", "request", "overflow"})
 MAX_PROMPTS = 2  # a swallowed prompt is sent once more
 
 
@@ -74,6 +76,7 @@ class Runner:
         self,
         parts: Parts,
         calmer: Calmer,
+        encloser: Encloser,
         prompter: Prompter,
         follower: Follower,
         progress: Progress,
@@ -89,6 +92,7 @@ class Runner:
         self._clock = parts.clock
         self._follow: Follow = parts.feed.follow if parts.feed is not None else follow_nothing
         self._calmer = calmer
+        self._encloser = encloser
         self._prompter = prompter
         self._follower = follower
         self._progress = progress
@@ -180,6 +184,7 @@ class Runner:
         if running.prompted:
             await self._client.session(running.record.session)
             running.directory = running.record.directory
+            await self._encloser.remind(running)
             return ""
         opened = await self._sessions.open_for(running.record, running.chat)
         if opened.note is not None:
@@ -197,6 +202,7 @@ class Runner:
             agent=choice.agent,
             model=choice.model,
         )
+        await self._encloser.enclose(running, opened.directory)
         if not running.record.sync_before:
             sync = await self._files.before(running.record.n, opened.directory)
             running.record = replace(running.record, sync_before=sync)
@@ -233,11 +239,22 @@ class Runner:
         while True:
             verdict = await self._follower.follow(running, following)
             if isinstance(verdict, Over):
+                if _for_its_files(running, verdict) and await self._prompter.without_files(
+                    running, recap
+                ):
+                    continue
                 return verdict
             if running.record.prompts >= MAX_PROMPTS or running.halt is not None:
                 return Over("empty")
             if not await self._prompter.again(running, recap):
                 return Over("empty")
+
+
+def _for_its_files(running: Running, over: Over) -> bool:
+    """Tell whether a turn most likely failed because a file could not be taken; nothing was done yet."""
+    if over.outcome != "failed" or not running.files or running.halt is not None:
+        return False
+    return reasons.kind(over.error) in FILE_REASONS and not (over.text or over.finished_tools)
 
 
 def _ended(running: Running, over: Over) -> Ending:

@@ -56,6 +56,8 @@ class Running:
     sent_at: int = 0
     busy_at: int = 0  # when a look last found the session at work
     uncalled: OpenCodeUnavailable | None = None  # why that call certainly never began
+    files: int = 0  # how many its prompt handed over
+    bare: bool = False  # its files are only named: they were not taken as they are
     halt: Halt | None = None
     left: bool = False  # somebody does not want to wait for OpenCode's word
     stuck: bool = False  # it was asked to end, and is still at work long after
@@ -115,8 +117,10 @@ class Running:
             self.reading = None
 
     def tell(self, text: Text, **facts: object) -> None:
-        """Put a line on top of everything that is shown of this turn."""
-        self.notes.append(text.say(self.language, **facts))
+        """Put a line on top of everything that is shown of this turn, unless it stands there."""
+        line = text.say(self.language, **facts)
+        if line not in self.notes:
+            self.notes.append(line)
 
 
 def as_failure(exc: OpenCodeError) -> ServerError:

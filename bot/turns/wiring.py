@@ -4,6 +4,7 @@ from bot.background import Background
 from bot.messages import Outlets
 from bot.opencode.ids import MessageIds
 from bot.turns.calming import Calmer
+from bot.turns.enclosing import Encloser
 from bot.turns.ending import Ender
 from bot.turns.following import Follower
 from bot.turns.lanes import Turns
@@ -18,7 +19,9 @@ def build_turns(parts: Parts, ids: MessageIds, outlets: Outlets, background: Bac
     progress = Progress(parts)
     prompter = Prompter(parts, ids, background)
     calmer, follower = Calmer(parts, progress), Follower(parts, progress)
-    runner = Runner(parts, calmer, prompter, follower, progress, Ender(parts))
+    runner = Runner(
+        parts, calmer, Encloser(parts, progress), prompter, follower, progress, Ender(parts)
+    )
     limit_ms = round(parts.settings.turn.timeout * 1000)
     gate = parts.server.gate
     return Turns(parts.store, runner, outlets, background, parts.clock, gate, limit_ms=limit_ms)

@@ -31,15 +31,24 @@ Truth = Callable[[], Awaitable[Mapping[str, object]]]
 
 
 class Admin:
-    """The routes below ``/admin/``. ``bring`` begins to bring a delivery, ``truth`` tells of health."""
+    """The routes below ``/admin/``. ``bring`` begins to bring a delivery, ``truth`` tells of health.
+
+    ``reconnect`` opens the long connection anew and tells how it stood, None where there is none.
+    """
 
     def __init__(
-        self, services: Services, guard: Guard, bring: Callable[[Delivery], None], truth: Truth
+        self,
+        services: Services,
+        guard: Guard,
+        bring: Callable[[Delivery], None],
+        truth: Truth,
+        reconnect: Callable[[], str | None],
     ) -> None:
         self._services = services
         self._guard = guard
         self._bring = bring
         self._truth = truth
+        self._reconnect = reconnect
         self._pages = answers.Pages(guard.form_key, services.clock)
 
     @property
@@ -52,6 +61,7 @@ class Admin:
             web.get("/admin/turns/{turn}", self._readable(self.turn)),
             web.get("/admin/outbox", self._readable(self.outbox)),
             web.post("/admin/outbox/{delivery}/retry", self._readable(self.retry)),
+            web.post("/admin/wecom/connection/reconnect", self._readable(self.reconnect)),
         ]
 
     async def start(self, request: web.Request) -> web.Response:
@@ -127,6 +137,17 @@ class Admin:
         if answers.wants_page(request):
             return web.Response(status=303, headers={"Location": f"../../outbox?again={now.id}"})
         return answers.json({"delivery": now.id, "turn": now.turn, "state": now.state})
+
+    async def reconnect(self, request: web.Request) -> web.Response:
+        """Open the long connection anew, by an administrator's wish."""
+        self._admit(request)
+        if not await self._guard.may_act(request):
+            raise answers.refused(web.HTTPForbidden, "form")
+        state = self._reconnect()
+        if state is None:
+            raise answers.refused(web.HTTPNotFound, "not_found")
+        log.info("connection.wished", state=state)
+        return answers.json({"state": state})
 
     def _readable(self, view: View) -> View:
         """Let a browser get a page of what a view refuses; a missing token stays as it is."""

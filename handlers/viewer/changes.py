@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from bot.files import Files
+from bot.render import size_of
 from bot.texts import Language, Text
 from bot.texts import files as texts
 from handlers.viewer.content_types import content_type
@@ -16,7 +17,6 @@ SHOWN_LINES = 3_000
 KINDS = {"added": texts.ADDED, "modified": texts.MODIFIED, "deleted": texts.DELETED}
 SIGNS = {"+": "add", "-": "del", "@": "hunk", "\\": "note"}
 HEAD_LINES = 2  # `---` and `+++`, which the row says already
-KILO = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +96,3 @@ def _note(files: Files, obstacle: str, language: Language) -> str:
     if obstacle == "large":
         return texts.WITHHELD_LARGE.say(language, limit=size_of(files.limits.max_bytes))
     return texts.WITHHELD_UNKEPT.say(language) if obstacle else ""
-
-
-def size_of(size: int) -> str:
-    """Return a size in bytes as people read it."""
-    if size < KILO:
-        return f"{size} B"
-    if size < KILO * KILO:
-        return f"{size / KILO:.1f} KB"
-    return f"{size / KILO / KILO:.1f} MB"

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from bot.cards import Card
 from bot.clock import Clock
 from bot.errors import StoreError
-from bot.messages import Answer, InboundMessage
+from bot.messages import Answer, InboundMessage, Medium
 from bot.texts import Language, language_of
 from bot.texts import delivery as texts
 from handlers.platform import Opening
@@ -62,6 +63,9 @@ class Bubble:
     finished: bool = False
     kept: bool = True
     final: Final | None = None
+    images: tuple[Medium, ...] = ()  # shown with the last word
+    card: Card | None = None  # below it, with the next answer to a poll
+    carded: bool = False  # it had its card: WeCom takes one a message
     sealed: tuple[bool, bytes] | None = None  # the answer to a poll (finished?), until it changes
     _content: str | None = None
 
@@ -139,6 +143,7 @@ class Bubbles:
             return bubble
         prefix, text = split(opening.markdown)
         bubble.prefix = opening.prefix or prefix
+        bubble.images = opening.images
         bubble.text = bubble.text or text
         bubble.loaded = True
         self._belongs_to(bubble, message.sender)
@@ -169,6 +174,7 @@ class Bubbles:
         if bubble.loaded:
             return bubble
         bubble.loaded = True
+        bubble.carded = bubble.carded or bool(record.shown)  # nobody kept whether it was
         if bubble.finished:
             return bubble
         self._belongs_to(bubble, record.sender)
@@ -199,12 +205,19 @@ class Bubbles:
             bubble.text = text
             self._touch(bubble)
 
+    def attach(self, bubble: Bubble, card: Card) -> bool:
+        """Put a card below an open bubble; False when it had one before."""
+        if bubble.finished or bubble.carded:
+            return False
+        bubble.card, bubble.carded = card, True
+        return True
+
     def finish(self, bubble: Bubble, text: str) -> None:
         """Show the last word; a bubble that was finished before stays as it is."""
         if bubble.finished:
             return
         bubble.text = text
-        bubble.final = None
+        bubble.final = bubble.card = None
         self._close(bubble)
         self._touch(bubble)
         self._urgent.set()

@@ -6,21 +6,30 @@ https://developer.work.weixin.qq.com/document/path/101039
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from urllib.parse import unquote_to_bytes
 
+import orjson
 import structlog
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.clock import Clock
-from bot.errors import BadEnvelope, Error, StoreError
-from bot.messages import InboundMessage, PlatformEvent
+from bot.errors import BadEnvelope, StoreError
+from bot.messages import CALLBACK, InboundMessage, PlatformEvent
 from bot.texts import Language
 from bot.texts import delivery as texts
 from handlers.platform import Acceptor
-from handlers.wecom import wire
+from handlers.wecom import cards, wire
 from handlers.wecom.bubbles import Bubble, Bubbles
 from handlers.wecom.envelope import Envelope
+from handlers.wecom.incoming import (
+    REFUSED,
+    STALE_S,
+    UNABLE,
+    Refusals,
+    Refused,
+    echo,
+    read,
+    seal_of,
+)
 from handlers.wecom.polls import Polls
 from handlers.wecom.wire import Inbound, Poll, Wire
 from store import Store
@@ -29,37 +38,8 @@ from store.crashpoints import crashpoint
 log = structlog.get_logger()
 
 PATH = "/wecom/bot"
-BODY_BYTES = 1024 * 1024
-READ_S = 10.0
 ACCEPT_S = 3.8  # WeCom gives up after 5 s, counted from its own sending
-STALE_S = 600  # its own repeats end within seconds
-ECHO_BYTES = 256
-TELL_EVERY_MS = 1000  # between two log entries about refusals of one kind
 MAX_OPEN = 2  # WeCom holds a person's fourth message back while three are open
-CROWDED = web.HTTPRequestEntityTooLarge.status_code
-LATE = web.HTTPRequestTimeout.status_code
-BROKEN = web.HTTPBadRequest.status_code
-REFUSED = web.HTTPForbidden.status_code
-UNABLE = web.HTTPServiceUnavailable.status_code
-
-
-class Refused(Error):
-    """This request gets a bare status; ``reason`` is a word for the log and the counters."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Seal:
-    """The query of a callback: what its signature covers, beside the ciphertext."""
-
-    signature: bytes
-    timestamp: bytes
-    nonce: bytes
-    echo: bytes
 
 
 @dataclass(slots=True)
@@ -95,8 +75,8 @@ class Callback:
         self._language = language
         self._arriving: dict[str, Arrival] = {}
         self._arriving_of: Counter[str] = Counter()
-        self._told: dict[str, int] = {}
         self.counts: Counter[str] = Counter()
+        self._refusals = Refusals(CALLBACK, self.counts, clock)
         self.last_at = 0
 
     @property
@@ -110,22 +90,22 @@ class Callback:
     async def verify(self, request: web.Request) -> web.Response:
         """Prove to WeCom that this URL holds the key: answer its echo, byte for byte."""
         try:
-            seal = _seal(request.raw_path)
-            plaintext = _echo(
+            seal = seal_of(request.raw_path)
+            plaintext = echo(
                 self._envelope.open(seal.signature, seal.timestamp, seal.nonce, seal.echo)
             )
         except BadEnvelope as exc:
-            return self._refuse(REFUSED, str(exc))
+            return self._refusals.answer(REFUSED, str(exc))
         self.counts["verified"] += 1
-        log.info("callback.verified")
+        log.info("callback.verified", channel=CALLBACK)
         return web.Response(body=plaintext, content_type="text/plain")
 
     async def receive(self, request: web.Request) -> web.Response:
         """Take in one callback; the answer is sealed with the nonce of the request."""
         try:
-            body = await _read(request)
+            body = await read(request)
             crashpoint("C01")
-            seal = _seal(request.raw_path)
+            seal = seal_of(request.raw_path)
             plaintext = self._envelope.open(
                 seal.signature, seal.timestamp, seal.nonce, wire.ciphertext(body)
             )
@@ -137,11 +117,11 @@ class Callback:
             crashpoint("C02")
             encrypted_answer = await self._answer(inbound)
         except BadEnvelope as exc:
-            return self._refuse(REFUSED, str(exc))
+            return self._refusals.answer(REFUSED, str(exc))
         except Refused as exc:
-            return self._refuse(exc.status, exc.reason)
+            return self._refusals.answer(exc.status, exc.reason)
         except (StoreError, TimeoutError) as exc:
-            return self._refuse(UNABLE, type(exc).__name__)
+            return self._refusals.answer(UNABLE, type(exc).__name__)
         if encrypted_answer is None:
             return web.Response()
         timestamp = b"%d" % (now // 1000)
@@ -179,8 +159,13 @@ class Callback:
 
     def _shown(self, bubble: Bubble, *, finished: bool) -> bytes:
         """Seal what a bubble shows, or return the ciphertext while nothing has changed."""
+        if bubble.card is not None and not finished:
+            card, bubble.card = bubble.card, None
+            body = cards.stream_body(bubble.stream, bubble.content, card)
+            return self._envelope.encrypt(body)
         if bubble.sealed is None or bubble.sealed[0] is not finished:
-            body = wire.stream_body(bubble.stream, bubble.content, finished=finished)
+            images = bubble.images if finished else ()
+            body = wire.stream_body(bubble.stream, bubble.content, finished=finished, images=images)
             bubble.sealed = (finished, self._envelope.encrypt(body))
         return bubble.sealed[1]
 
@@ -234,6 +219,8 @@ class Callback:
         return arrival.bubble
 
     async def _event(self, event: PlatformEvent) -> bytes | None:
+        if event.click is not None:
+            return await self._click(event)
         async with asyncio.timeout(ACCEPT_S):
             welcome = await self._dispatch.event(event)
         self.counts["event"] += 1
@@ -245,6 +232,15 @@ class Callback:
             return None
         return self._envelope.encrypt(wire.text_body(welcome))
 
+    async def _click(self, event: PlatformEvent) -> bytes | None:
+        """Answer a press of a card with the card as it is then; WeCom asks once only."""
+        async with asyncio.timeout(ACCEPT_S):
+            update = await self._dispatch.click(event)
+        self.counts["click"] += 1
+        if update is None:
+            return None
+        return self._envelope.encrypt(orjson.dumps(cards.update_body(update)))
+
     async def _only_known(self, inbound: Inbound) -> None:
         """Let an old request pass only if we took its message in when it was fresh."""
         if isinstance(inbound, InboundMessage | PlatformEvent):
@@ -252,66 +248,3 @@ class Callback:
                 if await self._store.inbox.find(inbound.id) is not None:
                     return
         raise Refused(REFUSED, "stale")
-
-    def _refuse(self, status: int, reason: str) -> web.Response:
-        """Answer with a bare status: the same for every envelope that we do not believe."""
-        self.counts[f"refused {reason}"] += 1
-        now = self._clock()
-        if now - self._told.get(reason, 0) >= TELL_EVERY_MS:
-            self._told[reason] = now
-            total = self.counts[f"refused {reason}"]
-            log.warning("callback.refused", status=status, reason=reason, total=total)
-        response = web.Response(status=status)
-        if status in {CROWDED, LATE, BROKEN}:
-            response.force_close()
-        return response
-
-
-async def _read(request: web.Request) -> bytes:
-    """Return the body. Its size and its slowness have limits of their own here."""
-    if (request.content_length or 0) > BODY_BYTES:
-        raise Refused(CROWDED, "size")
-    try:
-        if request.content.is_eof():  # it came with the headers, as WeCom's small ones do
-            return request.content.read_nowait()
-        async with asyncio.timeout(READ_S):
-            return await _read_on(request)
-    except TimeoutError as exc:
-        raise Refused(LATE, "slow") from exc
-    except (HttpProcessingError, OSError) as exc:
-        raise Refused(BROKEN, "cut off") from exc
-
-
-async def _read_on(request: web.Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > BODY_BYTES:
-            raise Refused(CROWDED, "size")
-    return bytes(body)
-
-
-def _seal(raw_path: str) -> Seal:
-    """Read the query: each key once, percent-decoded once, a plus sign is a plus sign."""
-    found: dict[str, bytes] = {}
-    for pair in raw_path.partition("?")[2].split("&"):
-        key, _, value = pair.partition("=")
-        if key in found:
-            raise BadEnvelope("query")
-        found[key] = unquote_to_bytes(value) if "%" in value else value.encode()
-    try:
-        return Seal(
-            found["msg_signature"],
-            found["timestamp"],
-            found["nonce"],
-            found.get("echostr", b""),
-        )
-    except KeyError as exc:
-        raise BadEnvelope("query") from exc
-
-
-def _echo(plaintext: bytes) -> bytes:
-    """Return an echo. A message's signature holds here too: who kept one must not get it read."""
-    if plaintext[:1] in {b"{", b"<", b""} or len(plaintext) > ECHO_BYTES:
-        raise BadEnvelope("echo")
-    return plaintext

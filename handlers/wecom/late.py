@@ -10,6 +10,8 @@ from typing import Literal
 import httpx
 import orjson
 
+from bot.cards import Card
+from handlers.wecom.cards import message_body
 from handlers.wecom.outcome import Outcome
 from handlers.wecom.wire import markdown_body
 from store.crashpoints import on_sent
@@ -68,11 +70,18 @@ class LateAnswers:
 
     async def post(self, address: str, markdown: str) -> Outcome:
         """Post once. After a doubt the same address may be tried again: it takes one answer only."""
+        return await self._post(address, markdown_body(markdown))
+
+    async def post_card(self, address: str, card: Card) -> Outcome:
+        """Post a card in the stead of words; WeCom takes one in direct chats only."""
+        return await self._post(address, message_body(card))
+
+    async def _post(self, address: str, body: bytes) -> Outcome:
         assert self.allows(address), "only addresses that were checked"
         request = self._http.build_request(
             "POST",
             address,
-            content=markdown_body(markdown),
+            content=body,
             headers={"Content-Type": "application/json"},
             extensions=on_sent("C19"),
         )

@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from bot.cards import Card
 from bot.clock import Clock
 from bot.errors import StoreError
 from bot.texts import Language
@@ -27,6 +28,7 @@ from store.records import Delivery, InboundRecord
 log = structlog.get_logger()
 
 AT_ONCE = 16  # posts, of all chats together
+CARDS = 200  # remembered; one waits for seconds
 REFUSALS = 3  # by as many addresses: then it is given up
 DELAYS_S = (2, 5, 15, 30, 60, 300)  # before it is tried again, by how often it was tried
 LIMITED_S = 60  # at least, when WeCom says that it was called too often
@@ -62,6 +64,7 @@ class Posts:
         self._held: Counter[int] = Counter()
         self._unkept: dict[int, tuple[Delivery, Outcome]] = {}
         self._doubts: dict[int, Doubt] = {}
+        self._cards: dict[int, Card] = {}  # of a delivery, how it looks best; the newest last
         self.woken = asyncio.Event()  # set when something is to be tried again later
 
     @contextlib.contextmanager
@@ -74,6 +77,12 @@ class Posts:
             self._held[delivery] -= 1
             if not self._held[delivery]:
                 del self._held[delivery]
+
+    def draw(self, delivery: int, card: Card) -> None:
+        """Let a delivery leave as a card; not for long, and not after a restart: it has its words."""
+        self._cards[delivery] = card
+        if len(self._cards) > CARDS:
+            del self._cards[next(iter(self._cards))]
 
     async def flush(self, chat: str) -> None:
         """Post what is due in a chat, oldest first, until one of them must wait."""
@@ -209,7 +218,12 @@ class Posts:
 
     async def _once(self, delivery: Delivery, address: str) -> Outcome:
         crashpoint("C18")
-        outcome = await self._late.post(address, answer_text(answer_of(delivery)))
+        card = self._cards.pop(delivery.id, None)
+        outcome = await self._late.post_card(address, card) if card else None
+        if outcome is None or outcome.kind in {"refused", "barred"}:  # then not as a card
+            outcome = await self._late.post(address, answer_text(answer_of(delivery)))
+        elif card is not None and outcome.kind in {"unsent", "limited"}:
+            self.draw(delivery.id, card)
         crashpoint("C20")
         return outcome
 

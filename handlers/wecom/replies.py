@@ -1,11 +1,19 @@
 """How the engine answers over the callback: a bubble while it is open, then the ways out."""
 
+from collections.abc import Iterable, Sequence
+
 from bot.background import Background
-from bot.messages import Answer
+from bot.cards import Card
+from bot.messages import Answer, Medium
 from bot.texts import Language, language_of
 from handlers.wecom.bubbles import Bubble, Bubbles
+from handlers.wecom.cards import whole
 from handlers.wecom.way_out import WayOut
 from store import Store
+
+DIRECT_CHATS = "wecom:direct:"  # what their keys begin with
+PICTURES = 10  # of one reply
+PICTURE_BYTES = 10 * 1024 * 1024  # WeCom takes as much in each; we keep it in memory, so in all
 
 
 class CallbackReply:
@@ -42,14 +50,42 @@ class CallbackReply:
                 return
         await self._replies.way_out.notice(self._chat, self._message, markdown)
 
+    async def ask(self, markdown: str, cards: Sequence[Card]) -> None:
+        """Show a request's card below the open bubble, or in its stead; WeCom takes one of either."""
+        if self._bubble is not None:
+            await self._replies.bubbles.load(self._bubble)
+            if self._replies.bubbles.attach(self._bubble, cards[0]) or not self._bubble.finished:
+                return
+        way_out = self._replies.way_out
+        await way_out.notice(self._chat, self._message, markdown, _late(self._chat, cards))
+
     async def finish(self, answer: Answer) -> None:
         """Offer the final answer in the bubble; else it leaves by another way, behind our back."""
+        if self._bubble is not None:
+            self._bubble.images = _pictures(answer.media)
         delivery = await self._replies.store.deliveries.of_turn(self._turn)
         if delivery is not None:
             await self._replies.way_out.offer(delivery, self._language)
         elif self._bubble is not None:
             await self._replies.bubbles.load(self._bubble)
             self._replies.bubbles.finish_with(self._bubble, answer)
+
+
+def _late(chat: str, cards: Sequence[Card]) -> Card | None:
+    """Return the card that may leave in the stead of words: WeCom takes one, in direct chats."""
+    alone = chat.startswith(DIRECT_CHATS) and len(cards) == 1
+    return cards[0] if alone and whole(cards[0]) else None
+
+
+def _pictures(media: Iterable[Medium]) -> tuple[Medium, ...]:
+    """Return the pictures that one reply can hold: each within WeCom's limit, and so are all."""
+    pictures: list[Medium] = []
+    room = PICTURE_BYTES
+    for medium in media:
+        if medium.kind == "image" and len(medium.content) <= room and len(pictures) < PICTURES:
+            pictures.append(medium)
+            room -= len(medium.content)
+    return tuple(pictures)
 
 
 class CallbackReplies:

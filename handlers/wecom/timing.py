@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from handlers.wecom.connection.pace import STEADY, Pace
+
 MINUTE_MS = 60_000
 
 
@@ -22,3 +24,4 @@ class Timing:
     flush_every_s: float = 0.5
     remember_ms: int = MINUTE_MS  # a finished bubble, from then on; the store has it longer
     store_s: float = 3.0  # for the store, while WeCom waits for an answer
+    pace: Pace = STEADY  # of the long connection

@@ -8,6 +8,7 @@ from functools import partial
 import structlog
 
 from bot.background import Background
+from bot.cards import Card
 from bot.clock import Clock
 from bot.errors import StoreError
 from bot.texts import Language, language_of
@@ -94,10 +95,13 @@ class WayOut:
         finally:
             self._jobs -= 1
 
-    async def notice(self, chat: str, message: str, markdown: str) -> None:
+    async def notice(
+        self, chat: str, message: str, markdown: str, card: Card | None = None
+    ) -> None:
         """Say something as a message of its own; without a way it waits for the next contact.
 
-        It is kept when this returns, and posted behind the caller's back.
+        It is kept when this returns, and posted behind the caller's back; as ``card`` where
+        that is given and WeCom takes it.
         """
         delivery = await self._store.deliveries.add(
             NewDelivery(
@@ -110,6 +114,8 @@ class WayOut:
                 at=self._clock(),
             )
         )
+        if card is not None:
+            self._posts.draw(delivery.id, card)
         self._start(partial(self._post, delivery), name=f"posts of {chat}")
 
     async def recover(self) -> None:

@@ -4,13 +4,23 @@ https://developer.work.weixin.qq.com/document/path/100719 (messages), 101027 (ev
 101031 (answers in the callback), 101138 (the late answer)
 """
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
+import pybase64
 
 from bot.errors import BadEnvelope
-from bot.messages import Attachment, AttachmentKind, Chat, InboundMessage, PlatformEvent
+from bot.messages import (
+    Attachment,
+    AttachmentKind,
+    Chat,
+    InboundMessage,
+    Medium,
+    PlatformEvent,
+)
+from handlers.wecom.cards import click_of
 from handlers.wecom.mention import Mentions
 
 PLATFORM = "wecom"
@@ -82,6 +92,8 @@ class Wire:
             sender=sender,
             body=plaintext.decode().replace("\0", ""),
             received_at=at,
+            reply_url=_text(body, "response_url")[:URL_CHARS],
+            click=click_of(_object(body, "event")),
         )
 
     def _message(self, body: Json, sender: str, content: _Content, at: int) -> Inbound:
@@ -132,10 +144,22 @@ def ciphertext(body: bytes) -> bytes:
     return encrypted.encode()
 
 
-def stream_body(stream: str, content: str, *, finished: bool) -> bytes:
-    """Return the answer that shows ``content``, whole, in a bubble."""
-    shown = {"id": stream, "finish": finished, "content": content}
+def stream_body(
+    stream: str, content: str, *, finished: bool, images: Sequence[Medium] = ()
+) -> bytes:
+    """Return the answer that shows ``content``, whole, in a bubble; images with its last word only."""
+    shown: dict[str, object] = {"id": stream, "finish": finished, "content": content}
+    if images:
+        shown["msg_item"] = [_image(image.content) for image in images]
     return orjson.dumps({"msgtype": "stream", "stream": shown})
+
+
+def _image(content: bytes) -> dict[str, object]:
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return {
+        "msgtype": "image",
+        "image": {"base64": pybase64.b64encode_as_string(content), "md5": md5},
+    }
 
 
 def text_body(content: str) -> bytes:
@@ -191,7 +215,8 @@ def _media(body: Json, kind: str) -> Iterator[Attachment]:
     url = _text(medium, "url") or _text(medium, "pic_url")
     name = _text(medium, "filename") or _text(medium, "name")
     if url:
-        yield Attachment(MEDIA[kind], url[:URL_CHARS], name[:ID_CHARS])
+        key = _text(medium, "aeskey")[:ID_CHARS]  # on the long connection: each URL has its own
+        yield Attachment(MEDIA[kind], url[:URL_CHARS], name[:ID_CHARS], key)
 
 
 def _object(body: Json, key: str) -> Json:

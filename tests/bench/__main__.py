@@ -8,7 +8,16 @@ import time
 import structlog
 import uvloop
 
-from tests.bench import callback, crashpoints, events, growth, memory, signatures, store
+from tests.bench import (
+    callback,
+    connection,
+    crashpoints,
+    events,
+    growth,
+    memory,
+    signatures,
+    store,
+)
 
 BENCHMARKS = {
     "Signatures: wrong at the first byte against wrong at the last": signatures.bench,
@@ -16,6 +25,7 @@ BENCHMARKS = {
     "Store: group commit against a commit a message": store.bench,
     "Growth: a message kept with a million before it": growth.bench,
     "Callbacks and polls against a bare aiohttp handler": callback.bench,
+    "Connection: messages, updates and uploads, against WeCom's own SDK": connection.bench,
     "Events: frames folded, against httpx line by line": events.bench,
     "Memory: the idle service, and a running turn": memory.bench,
 }

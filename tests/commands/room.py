@@ -8,7 +8,7 @@ from bot.choices import Choices
 from bot.errors import UserError
 from bot.files import Files
 from bot.links import Links
-from bot.messages import Chat, InboundMessage
+from bot.messages import Chat, InboundMessage, Outlets
 from bot.opencode.workspace import Workspaces
 from bot.services import Services
 from bot.sessions import Sessions
@@ -101,6 +101,10 @@ class Decisions:
         self.decided.append(("allow", chat, code, by, role))
         return SimpleNamespace(code=code, turn=31)
 
+    async def always(self, chat, code, *, by, role):
+        self.decided.append(("always", chat, code, by, role))
+        return SimpleNamespace(code=code, turn=31)
+
     async def deny(self, chat, code, reason, *, by, role):
         self.decided.append(("deny", chat, code, reason, by, role))
         return SimpleNamespace(code=code, turn=31)
@@ -124,6 +128,7 @@ class Room:
         self.decisions = Decisions()
         self.server = Server()
         self.feed = SimpleNamespace(connected=True)
+        self.outlets = Outlets()
         self.folders = Workspaces(tmp_path / "workspaces", None, ())
         self.services = Services(
             settings=settings,
@@ -136,9 +141,11 @@ class Room:
             choices=Choices(client, settings, self.clock),
             links=Links(b"k" * 32, public_url, 3600, self.clock),
             files=Files(store, tmp_path / "data", Limits(), self.clock, sleep=at_once),
+            media=None,  # no command asks for what came with a message
             server=self.server,
             feed=self.feed,
             clock=self.clock,
+            outlets=self.outlets,
         )
         self._messages = 0
 

@@ -1,4 +1,4 @@
-"""/pending, /allow, /deny, /answer."""
+"""/pending, /allow, /always, /deny, /answer."""
 
 import orjson
 import pytest
@@ -70,6 +70,12 @@ async def test_pending_stays_within_a_bubble_however_much_waits(room):
 async def test_allow_hands_over_code_person_and_role(room, text):
     assert "已允许 a7k" in await room.say(text)
     assert room.decisions.decided == [("allow", GROUP.key, "a7k", "zhang", "member")]
+
+
+@pytest.mark.parametrize("text", ["/always a7k", "本任务 a7k"])
+async def test_always_hands_over_code_person_and_role(room, text):
+    assert "同类" in await room.say(text)
+    assert room.decisions.decided == [("always", GROUP.key, "a7k", "zhang", "member")]
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_every_chinese_alias_names_a_command(alias):
 def test_the_list_is_the_one_of_the_product():
     listed = (
         "help new stop force status queue drop retry result sessions switch rename"
-        " agent model detail lang files diff pending allow deny answer whoami why doctor stop!"
+        " agent model detail lang files diff send pending allow always deny answer whoami why doctor stop!"
     )
     assert [one.name for one in COMMANDS] == listed.split()
 

@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
 from bot.metrics import Metrics
+from bot.texts.caretakers import TROUBLES
 from bot.texts.turns import Outcome
 from bot.turns.running import Why
 from store.records import DeliveryState
@@ -55,6 +56,7 @@ def exposed():
     metrics = Metrics(lambda: {"message": 1}, lambda: {"answered": 1})
     metrics.deliveries.labels("due").set(1)
     metrics.tripped.labels("loop").set(1)
+    metrics.channel_up.labels("wecom.bot").set(1)
     metrics.lag.labels("max").set(1)
     text = generate_latest(metrics.registry).decode()
     return {
@@ -96,6 +98,7 @@ def test_every_value_of_a_label_that_is_asked_for_is_one_that_occurs():
         "outcome": {*get_args(Outcome), *get_args(Why), "internal", "refused signature"},
         "of": {"p50", "max"},
         "job": {"opencode-wecom"},
+        "watchdog": set(TROUBLES),
     }
     for query in queries():
         for label, value in re.findall(r'(\w+)(?:=|!=|=~)"([^"]*)"', query):

@@ -187,6 +187,10 @@ async def test_the_world_does_not_get_what_is_not_for_it(make_bot, tmp_path):
             assert (answer.status, await answer.text()) == (200, "ok\n")
         async with session.get(f"{tls}/wecom/bot") as answer:
             assert answer.status == 403
+        async with session.get(f"{tls}/wecom/app") as answer:
+            assert (answer.status, "nginx" in await answer.text()) == (404, False)
+        async with session.get(f"{tls}/wecom/app/x") as answer:
+            assert (answer.status, "nginx" in await answer.text()) == (404, True)
         body = io.BytesIO(bytes(1024 * 1024 + 1))
         async with session.post(f"{tls}/wecom/bot", data=body) as answer:
             assert answer.status == 413

@@ -93,6 +93,23 @@ async def test_refused_callbacks_tell_a_wrong_key_from_a_wrong_clock(tmp_path, c
     assert (found.grade, found.mend.startswith(mend)) == ("error", True)
 
 
+@pytest.mark.parametrize(
+    ("callbacks", "mend"),
+    [
+        (
+            {"refused signature": 7},
+            "copy Token and EncodingAESKey anew from the application's page",
+        ),
+        ({"refused agent id": 2, "refused corp id": 1, "event": 2}, "correct WECOM_CORP_ID"),
+    ],
+)
+async def test_refused_callbacks_of_the_application_are_told_as_such(tmp_path, callbacks, mend):
+    facts = live(platforms={"wecom.app": {"on": True, "callbacks": callbacks}})
+    found = await only(scene_in(tmp_path, told=facts), "wecom.refused")
+    assert (found.grade, found.mend.startswith(mend)) == ("error", True)
+    assert found.evidence.startswith("application: ")
+
+
 async def test_a_stranger_who_knocks_now_and_then_is_no_fault(tmp_path):
     callbacks = {"refused signature": 3, "refused query": 900, "message": 5}
     found = await only(scene_in(tmp_path, told=told(**callbacks)), "wecom.refused")

@@ -10,12 +10,14 @@ class Message:
     ``finals`` are the answers that were shown unasked, ``asked`` those after ``/result``. ``shown``
     is what its bubble showed before its end, ``last`` its end (None while it is open), ``later``
     what WeCom was told about the same bubble afterwards, ``attempts`` how each copy was answered.
+    ``rewritten``: nobody heard it, the channel repeats nothing, and its sender wrote another one.
     """
 
     word: str
     chat: str
     msgid: str = ""
     acknowledged: bool = True
+    rewritten: bool = False
     prompts: int = 1
     finals: tuple = ()
     asked: tuple = ()
@@ -47,13 +49,19 @@ class Refusal:
 
 @dataclass(frozen=True)
 class History:
-    """A whole run. ``open_turns`` and ``integrity`` are read from the database after its end."""
+    """A whole run. ``open_turns``, ``kept`` and ``integrity`` are read from the database after its end.
+
+    ``files`` were sent, ``whole_files`` stood in prompts, each byte of them.
+    """
 
     messages: tuple = ()
     prompts: tuple = ()
     refusals: tuple = ()
     sessions: dict = field(default_factory=dict)  # of each folder, how many were opened
     open_turns: tuple = ()
+    kept: frozenset = frozenset()
+    files: int = 0
+    whole_files: int = 0
     integrity: str = "ok"
     leaks: tuple = ()
     exit_code: int = 0

@@ -12,6 +12,7 @@ LOST, TWICE_ASKED, TWICE_SHOWN, STUCK = "lost", "duplicate prompt", "duplicate f
 SAID_CHARS = 80
 TAIL = 10  # pieces that may be seen to go: what is written between two flushes, and some
 PIECE = re.compile(r"\bp(\d+)\b")
+UNANSWERED = "event_unanswered"  # a card was pressed while nobody was there
 MAY_BE_USED = "late_used"  # who died before it read the answer may try the address once more
 
 
@@ -39,7 +40,7 @@ def judge(history):
 def _of_messages(history):
     for message in history.messages:
         if not message.acknowledged:
-            yield Fault(STUCK, f"{message.word} was never taken in")
+            yield from _of_unheard(message, history)
             continue
         if not message.finals and not message.asked:
             stuck = message.msgid in history.open_turns
@@ -54,6 +55,20 @@ def _of_messages(history):
         if "timeout" in message.attempts:
             yield Fault("silent", f"{message.word} was left without any answer for 5 s")
         yield from _of_bubble(message)
+
+
+def _of_unheard(message, history):
+    """A message that no channel acknowledged; where nobody repeats it, people write another one."""
+    if not message.rewritten:
+        yield Fault(STUCK, f"{message.word} was never taken in")
+    elif message.msgid in history.open_turns:
+        yield Fault(STUCK, f"{message.word} waits, and nobody was told")
+    elif message.msgid in history.kept and not message.finals:
+        yield Fault(LOST, f"{message.word} was kept, and nobody was told")
+    if message.rewritten and message.prompts > 1:
+        yield Fault(TWICE_ASKED, f"{message.word} became {message.prompts} prompts")
+    if message.rewritten and len(message.finals) > 1:
+        yield Fault(TWICE_SHOWN, f"{message.word} was answered {len(message.finals)} times")
 
 
 def _of_bubble(message):
@@ -102,6 +117,8 @@ def _of_refusals(history):
     for one in history.refusals:
         if one.code == MAY_BE_USED and history.crashed and used[one.msgid] == 1:
             continue
+        if one.code == UNANSWERED and history.crashed:
+            continue
         yield Fault("refused by WeCom", f"{one.code} {one.detail}")
 
 
@@ -110,6 +127,8 @@ def _of_the_end(history):
     for msgid in history.open_turns:
         if msgid not in known:
             yield Fault(STUCK, f"a turn of nobody's message {msgid}")
+    if history.whole_files != history.files:
+        yield Fault("files", f"{history.whole_files} whole ones of {history.files} were prompted")
     if history.integrity != "ok":
         yield Fault("damaged", history.integrity)
     for leak in history.leaks:

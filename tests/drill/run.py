@@ -9,38 +9,45 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bot.sandbox.caller import NotAnswered
-from bot.sandbox.payloads import Origin
 from bot.sandbox.standin import StandIn
 from bot.sandbox.timing import Timing
 from tests.drill.history import History, Refusal
 from tests.drill.judge import STUCK, Fault, judge
 from tests.drill.opencode import DrillOpenCode, end_of
 from tests.drill.people import People
-from tests.drill.points import POINTS
+from tests.drill.points import ON
 from tests.drill.victim import LOOK_S, SHORT, START_S, Victim
+from tests.drill.ways import WAYS
+from tests.media.pictures import PNG
 from tests.service_fixtures import environment, free_port
-from tests.wecom_fixtures import AES_KEY, BOT_ID, TOKEN, standing_in
+from tests.wecom_fixtures import AES_KEY, SECRET, TOKEN, standing_in
 
 WECOM = Timing(retry_after_s=0.2, poll_every_s=0.1)
 RUN_S = 120.0
 SETTLE_S = 25.0
 LAST_CHANCE_S = 1.0
 AT_WORK = 3  # turns, when SIGTERM comes
-OK = 200
+SAID = (4, 9)  # messages, when the application's token ends before its time
+KEPT = "SELECT message FROM inbound"
 OPEN_TURNS = "SELECT message FROM turns WHERE state IN ('queued', 'running')"
 
 
 @dataclass(frozen=True)
 class Case:
-    """Which point is to be met, at which passage, and how the process ends there."""
+    """Which point of which channel is to be met, at which passage, and how the process ends there."""
 
     point: str
     cut: str = "kill"  # or "power"
     passage: int = 1
+    channel: str = "callback"
 
     def __str__(self):
-        return f"{self.point}:{self.passage} {self.cut}"
+        return f"{self.channel} {self.point}:{self.passage} {self.cut}"
+
+    @property
+    def at(self):
+        """The point itself."""
+        return ON[self.channel][self.point]
 
 
 @dataclass
@@ -53,6 +60,7 @@ class Outcome:
     first_reply_s: float = 0.0
     attached_s: float = 0.0
     ended_s: float = 0.0  # from the failed sync to the end of the process
+    unheard: int = 0  # messages that were lost before we had them, and written again
 
 
 @dataclass
@@ -65,6 +73,11 @@ class Rig:
     up: asyncio.Event = field(default_factory=asyncio.Event)
     first_reply_s: float = 0.0
 
+    @property
+    def way(self):
+        """How the service is reached."""
+        return WAYS[self.standin.channel]
+
     async def start(self, **extra):
         """Start the service for the first time; return when it has OpenCode, or is dead again."""
         await self.victim.start(**extra)
@@ -75,25 +88,18 @@ class Rig:
             ready.cancel()
             ended.cancel()
         if self.victim.alive:
+            await self.way.ready(self.standin, START_S)
             self.up.set()
 
     async def restart(self):
         """Start it again; return when WeCom got a good reply of it."""
         await self.victim.start()
         async with asyncio.timeout(START_S):
-            while not await self._replies():
+            while not await self.way.replies(self.standin):
                 assert self.victim.alive, "it died again, of itself"
                 await asyncio.sleep(LOOK_S)
         self.first_reply_s = time.monotonic() - self.victim.began
         self.up.set()
-
-    async def _replies(self):
-        question = Origin(BOT_ID, "boss").poll("drill", "drill")
-        try:
-            answer = await self.standin.send_raw(json.dumps(question).encode())
-        except NotAnswered:
-            return False
-        return answer.status == OK
 
     async def died(self):
         """Wait for the end of the process; return its exit code."""
@@ -103,14 +109,16 @@ class Rig:
 
 
 @contextlib.asynccontextmanager
-async def rigged(place, library, **overrides):
+async def rigged(place, library, channel="callback", **overrides):
     """Put up a rig in a folder of its own, and take it down whatever happened."""
     place.mkdir(parents=True, exist_ok=True)
     async with contextlib.AsyncExitStack() as stack:
-        fake = await stack.enter_async_context(DrillOpenCode())
-        port = free_port()
-        callback = f"http://127.0.0.1:{port}/wecom/bot"
-        standin = await stack.enter_async_context(standing_in(callback, timing=WECOM))
+        fake = await stack.enter_async_context(DrillOpenCode(wordy=channel == "app"))
+        port, way = free_port(), WAYS[channel]
+        url = f"http://127.0.0.1:{port}{way.path}"
+        beside = standing_in(url, timing=WECOM, channel=channel)
+        standin = await stack.enter_async_context(beside)
+        way.hurry(standin)
         environ = environment(place, standin, port=port, opencode=fake, **overrides)
         victim = Victim(environ, port, place, command=SHORT, library=library)
         rig = Rig(standin, fake, victim)
@@ -123,15 +131,16 @@ async def rigged(place, library, **overrides):
 
 async def run(case, place, library):
     """Let the case happen; return what it came to."""
-    point = POINTS[case.point]
     outcome = Outcome(case)
-    preloaded = library if case.cut == "power" or point.by_disk else None
-    async with rigged(place, preloaded) as rig:
-        people = People(rig.standin, rig.fake, rig.up)
+    preloaded = library if case.cut == "power" or case.at.by_disk else None
+    async with rigged(place, preloaded, case.channel) as rig:
+        people = People(rig.standin, rig.fake, rig.up, pictures=case.point == "C21")
         try:
             async with asyncio.timeout(RUN_S):
                 await _drill(rig, people, case, outcome)
-                outcome.faults += judge(await history_of(rig, people))
+                history = await history_of(rig, people)
+                outcome.faults += judge(history)
+                outcome.unheard = sum(one.rewritten for one in history.messages)
         except (TimeoutError, AssertionError, ExceptionGroup) as exc:
             outcome.faults.append(Fault(STUCK, f"the run itself: {exc!r}"))
         outcome.first_reply_s = rig.first_reply_s
@@ -143,13 +152,14 @@ async def run(case, place, library):
 
 async def _drill(rig, people, case, outcome):
     """Let people talk, the service die once and come back, and everything settle."""
-    point = POINTS[case.point]
-    await rig.start(**point.armed(case.point, case.passage))
+    await rig.start(**case.at.armed(case.point, case.passage))
     async with asyncio.TaskGroup() as group:
         talking = group.create_task(people.converse())
         dying = group.create_task(_die_once(rig, case, outcome))
-        if point.by_signal:
+        if case.at.by_signal:
             group.create_task(_terminate(rig))
+        if case.point == "C22":
+            group.create_task(_end_tokens(rig, people))
         await talking
         if not outcome.reached:
             await asyncio.wait({dying}, timeout=LAST_CHANCE_S)
@@ -160,7 +170,7 @@ async def _drill(rig, people, case, outcome):
 async def _die_once(rig, case, outcome):
     """Wait for the death that was asked for; take the power away if that is the cut; start again."""
     code = await rig.died()
-    outcome.reached = code == POINTS[case.point].exit_code
+    outcome.reached = code == case.at.exit_code
     if not outcome.reached:
         outcome.faults.append(Fault("bad end", f"exit code {code} where {case} was armed"))
     failed = rig.victim.copies / "failed"
@@ -178,6 +188,13 @@ async def _terminate(rig):
     rig.victim.terminate()
 
 
+async def _end_tokens(rig, people):
+    """Let WeCom know the application's token no more, twice."""
+    for count in SAID:
+        await rig.standin.book.until(lambda least=count: people.said >= least, RUN_S)
+        rig.standin.corp.api.expire()
+
+
 async def history_of(rig, people):
     """End the service and put together what everybody saw."""
     later = await people.look_again()
@@ -187,12 +204,16 @@ async def history_of(rig, people):
     with contextlib.closing(sqlite3.connect(rig.victim.database)) as database:
         (integrity,) = database.execute("PRAGMA integrity_check").fetchone()
         unfinished = database.execute(OPEN_TURNS).fetchall()
+        kept = database.execute(KEPT).fetchall()
     return History(
         messages=people.messages(counts, later),
         prompts=prompts,
         refusals=tuple(Refusal(one.code, one.detail, one.msgid) for one in rig.standin.violations),
         sessions=rig.fake.opened(),
         open_turns=tuple(msgid for (msgid,) in unfinished),
+        kept=frozenset(msgid for (msgid,) in kept),
+        files=people.pictures,
+        whole_files=rig.fake.files().count(PNG),
         integrity=integrity,
         leaks=tuple(_leaks(rig, people)),
         exit_code=code,
@@ -202,7 +223,7 @@ async def history_of(rig, people):
 def _leaks(rig, people):
     """Name what must not stand in a log and does."""
     written = "".join(log.read_text() for log in rig.victim.logs)
-    secret = {"token": TOKEN, "key": AES_KEY, "password": rig.fake.password}
+    secret = {"token": TOKEN, "key": AES_KEY, "secret": SECRET, "password": rig.fake.password}
     yield from (name for name, value in secret.items() if value in written)
     words = (word for line in people.lines for word, _ in line.said)
     yield from (word for word in words if end_of(word) in written or f"{word}!" in written)

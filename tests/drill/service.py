@@ -14,6 +14,9 @@ from bot.opencode import server_external
 from bot.turns import following, lanes, progress, prompting, run
 from config.logs import set_up
 from config.settings import load_settings
+from handlers.wecom import budget, posts
+from handlers.wecom.connection import recovery
+from handlers.wecom.connection.pace import Pace
 from handlers.wecom.timing import Timing
 from store.crashpoints import arm
 
@@ -23,6 +26,15 @@ TIMING = Timing(
     patience_s=1.0,
     again_after_s=0.2,
     flush_every_s=0.2,
+    pace=Pace(
+        ack_s=2.0,
+        back_off_s=0.05,
+        longest_s=0.2,
+        update_every_s=0.4,
+        rest_s=2.0,
+        patience_s=1.0,
+        accept_again_s=(0.1, 0.2),
+    ),
 )
 SHORT = {
     prompting: {"DOUBT_S": 0.2, "CALL_TICK_S": 0.05},
@@ -31,6 +43,9 @@ SHORT = {
     progress: {"SHOW_EVERY_MS": 100},
     lanes: {"FLUSH_S": 0.2},
     leaving: {"LINGER_S": 0.3},
+    recovery: {"LOOK_S": 0.5},
+    budget: {"MINUTE_MS": 6_000, "HOUR_MS": 360_000, "MARGIN_MS": 200},  # as ``ways.FASTER`` says
+    posts: {"LIMITED_S": 2, "DELAYS_S": (0.2, 0.5, 1, 2, 5, 5)},
     server_external: {"LOOK_WHILE_DOWN_S": 0.1},
 }
 

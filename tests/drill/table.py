@@ -8,7 +8,7 @@ from tests.drill.judge import LOST, STUCK, TWICE_ASKED, TWICE_SHOWN
 NAMED = (LOST, TWICE_ASKED, TWICE_SHOWN, STUCK)
 HEAD = (
     *("point", "cut", "where", "runs", "reached", "lost", "duplicate prompts"),
-    *("duplicate finals", "stuck", "other", "first reply", "re-attached"),
+    *("duplicate finals", "stuck", "other", "never heard", "first reply", "re-attached"),
 )
 
 
@@ -26,11 +26,13 @@ class Row:
     first_reply_s: float = 0.0
     attached_s: float = 0.0
     ended_s: float = 0.0
+    unheard: int = 0
 
     def add(self, outcome):
         """Count a run."""
         self.runs += 1
         self.reached += outcome.reached
+        self.unheard += outcome.unheard
         self.counts.update(fault.kind for fault in outcome.faults)
         self.faults += [f"{outcome.case}: {fault}" for fault in outcome.faults]
         self.first_reply_s = max(self.first_reply_s, outcome.first_reply_s)
@@ -42,7 +44,7 @@ class Row:
         """The row in words."""
         named = [self.counts[kind] for kind in NAMED]
         other = sum(self.counts.values()) - sum(named)
-        counts = (self.runs, self.reached, *named, other)
+        counts = (self.runs, self.reached, *named, other, self.unheard)
         times = (f"{self.first_reply_s:.2f} s", f"{self.attached_s:.2f} s")
         where = f"{self.where}; it ends within {self.ended_s:.2f} s" if self.ended_s else self.where
         return (self.point, self.cut, where, *map(str, counts), *times)
@@ -54,6 +56,7 @@ def total(rows):
     for row in rows:
         whole.runs += row.runs
         whole.reached += row.reached
+        whole.unheard += row.unheard
         whole.counts += row.counts
         whole.first_reply_s = max(whole.first_reply_s, row.first_reply_s)
         whole.attached_s = max(whole.attached_s, row.attached_s)

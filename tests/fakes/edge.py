@@ -28,6 +28,7 @@ class Opening:
     markdown: str
     finished: bool
     prefix: str = ""
+    images: tuple = ()
 
 
 @dataclass
@@ -45,6 +46,8 @@ class Desk:
     store: object
     accepted: list = field(default_factory=list)
     events: list = field(default_factory=list)
+    clicks: list = field(default_factory=list)
+    update: object = None
     prefix: str = ""
     welcome: str | None = None
     failure: Exception | None = None
@@ -75,6 +78,8 @@ class Desk:
                 finished=False,
                 reply_url=message.reply_url,
                 received_at=message.received_at,
+                channel=message.channel,
+                handle=message.handle,
             ),
             new_chat(message),
             None if command else new_turn(message, bubble=not waits),
@@ -91,10 +96,19 @@ class Desk:
         self.events.append(event)
         if self.failure:
             raise self.failure
+        await self.keep(event)
+        return self.welcome
+
+    async def click(self, event):
+        self.clicks.append(event)
+        await self.keep(event)
+        return self.update
+
+    async def keep(self, event):
         await self.store.inbox.accept(
             NewInbound(
                 message=event.id,
-                chat="",
+                chat=event.chat.key if event.click else "",
                 sender=event.sender,
                 kind="event",
                 name=event.kind,
@@ -102,13 +116,13 @@ class Desk:
                 stream=None,
                 shown="",
                 finished=True,
-                reply_url="",
+                reply_url=event.reply_url,
                 received_at=event.received_at,
+                channel=event.channel,
             ),
             None,
             None,
         )
-        return self.welcome
 
 
 async def until(true):
@@ -137,6 +151,7 @@ def new_turn(message, *, bubble):
         bubble=bubble,
         retry_of=None,
         created_at=message.received_at,
+        channel=message.channel,
     )
 
 

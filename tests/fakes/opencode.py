@@ -40,6 +40,7 @@ class Prompt:
     agent: str
     model: str
     parts: list
+    system: str
 
 
 class FakeOpenCode:
@@ -262,6 +263,7 @@ class FakeOpenCode:
             agent=message["info"]["agent"],
             model=f"{model['providerID']}/{model['modelID']}",
             parts=body["parts"],
+            system=body.get("system", ""),
         )
         self.prompts.append(prompt)
         return self.prompted(session, message)

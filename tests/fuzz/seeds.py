@@ -7,6 +7,24 @@ from pathlib import Path
 from tests.fakes.envelope import Sealer
 
 DATA = Path(__file__).parent.parent / "data"
+PRESS = {
+    "eventtype": "template_card_event",
+    "template_card_event": {
+        "card_type": "vote_interaction",
+        "event_key": "answer",
+        "task_id": "que_1@0a1b",
+        "selected_items": {
+            "selected_item": [{"question_key": "q", "option_ids": {"option_id": ["1"]}}]
+        },
+    },
+}
+CARD = {
+    "card_type": "vote_interaction",
+    "main_title": {"title": "Which?"},
+    "checkbox": {"question_key": "q", "mode": 0, "option_list": [{"id": "1", "text": "Red"}]},
+    "submit_button": {"text": "Go", "key": "answer"},
+    "task_id": "que_1@0a1b",
+}
 DEEP = 2_000  # brackets; a fuzzer's inputs are small
 WECOM = Sealer()
 JSON_TRICKS = (
@@ -23,6 +41,8 @@ JSON_TRICKS = (
     b'{"a":' * DEEP + b"1" + b"}" * DEEP,
     b'{"b":"\\ud800","a":' + b"[" * DEEP + b"]" * DEEP + b"}",
 )
+
+WHOLE = "root"  # of a process in /proc: a link to the whole file system
 
 
 def envelopes() -> Iterator[bytes]:
@@ -60,6 +80,7 @@ def plaintexts() -> Iterator[bytes]:
         group | {"msgtype": "voice", "voice": {"content": "hi"}, "create_time": 2**60},
         head | {"msgtype": "stream", "stream": {"id": "S1"}},
         head | {"msgtype": "event", "event": {"eventtype": "enter_chat"}},
+        head | {"msgtype": "event", "event": PRESS},
         head | {"msgtype": "location", "location": {}},
         {"encrypt": "abc"},
     ):
@@ -164,7 +185,7 @@ def paths() -> Iterator[bytes]:
     for path in (
         *("a.txt", "dir/b.txt", "dir/../a.txt", "../out.txt", "dir/../../out.txt", "/etc/passwd"),
         *("%2e%2e/out.txt", "..%2fout.txt", "%252e%252e%252fout.txt", "..\\out.txt", "link"),
-        *("hard", "fifo", "etc/passwd", "proc/root/etc/passwd", "up/out.txt", ".", "..", "//"),
+        *("hard", "fifo", "etc/passwd", f"proc/{WHOLE}/etc/passwd", "up/out.txt", ".", "..", "//"),
         *("a.txt%00.html", "a.txt\0", "~/x", "file:///etc/passwd", ".env", ".git/config"),
         *("a/" * 500, "a" * 300, "x.pem", "C:/w/a.txt", "%ff", "%ed%a0%80"),
     ):
@@ -198,13 +219,13 @@ def links() -> Iterator[bytes]:
 def sandbox() -> Iterator[bytes]:
     """Yield answers as the service gives them, sealed and plain."""
     yield from JSON_TRICKS
-    card = {"card_type": "vote_interaction", "task_id": "t"}
     image = {"msgtype": "image", "image": {"base64": "iVBORw0KGgo=", "md5": "x"}}
     stream = {"id": "S", "finish": True, "content": "hi", "feedback": {"id": "f"}}
     for body in (
         {"msgtype": "stream", "stream": stream | {"msg_item": [image]}},
-        {"msgtype": "stream_with_template_card", "stream": stream, "template_card": card},
-        {"msgtype": "template_card", "template_card": card},
+        {"msgtype": "stream_with_template_card", "stream": stream, "template_card": CARD},
+        {"msgtype": "template_card", "template_card": CARD},
+        {"response_type": "update_template_card", "template_card": CARD, "userids": ["zhangsan"]},
         {"msgtype": "text", "text": {"content": "<think>x"}},
         {"msgtype": "markdown", "markdown": {"content": "\ud800", "feedback": {"id": "x" * 300}}},
     ):

@@ -25,14 +25,14 @@ from bot.opencode.fields import as_json, decoded
 from bot.opencode.stream import Splitter
 from bot.render import Frame, progress
 from bot.sandbox.cipher import Cipher, Refused
-from bot.sandbox.rules import ALLOWED, read_reply
+from bot.sandbox.rules import ALLOWED, CLICK, read_reply
 from bot.snapshot.beneath import Beneath, names_of
 from bot.snapshot.places import found, inside
 from bot.snapshot.secret_paths import withheld
 from bot.summary import begin, fold
 from commands import COMMANDS
 from handlers.viewer import markdown
-from handlers.wecom import callback, wire
+from handlers.wecom import incoming, wire
 from handlers.wecom.envelope import BLOCK, Envelope
 from handlers.wecom.mention import Mentions
 from tests.fakes.envelope import AES_KEY, TOKEN, Sealer
@@ -84,7 +84,7 @@ def envelope(data: bytes) -> None:
     kind, rest = data[:1], data[1:]
     with contextlib.suppress(BadEnvelope):
         if kind == b"q":  # a query of their own, with no signature that holds
-            seal = callback._seal(f"/wecom/bot?{rest.decode('ascii', 'ignore')}")
+            seal = incoming.seal_of(f"/wecom/bot?{rest.decode('ascii', 'ignore')}")
             ENVELOPE.open(seal.signature, seal.timestamp, seal.nonce, seal.echo)
             raise AssertionError("believed")
         if kind == b"s":  # a signature around anything
@@ -211,7 +211,7 @@ def sandbox(data: bytes) -> None:
         CIPHER.open_reply(data, nonce=NONCE, now_s=int(TIMESTAMP))
     with contextlib.suppress(Refused):
         CIPHER.decrypt(data)
-    for situation in (*ALLOWED, "feedback_event"):
+    for situation in (*ALLOWED, CLICK, "feedback_event"):
         with contextlib.suppress(Refused):
             _is_storable(read_reply(data, situation))
 

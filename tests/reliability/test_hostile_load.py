@@ -13,7 +13,7 @@ import aiohttp
 import psutil
 import pytest
 
-from handlers.wecom.callback import BODY_BYTES, READ_S
+from handlers.wecom.incoming import BODY_BYTES, READ_S
 from tests.fakes.opencode import FakeOpenCode
 from tests.reliability.callbacks import PATH
 from tests.service_fixtures import environment, free_port

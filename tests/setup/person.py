@@ -109,12 +109,19 @@ async def to_wecom(person, fake, port):
     await by_a_server(person, fake, port)
 
 
-async def by_a_server(person, fake, port):
+async def by_callback(person, *, chosen=False):
+    """Let the bot have its callback, and have no application. ``chosen``: it is proposed."""
+    await person.chooses("How shall messages come in?", "by its callback URL", downs=not chosen)
+    await person.accepts("A self-built application")
+
+
+async def by_a_server(person, fake, port, *, chosen=False):
     """Name a server that runs already, and where the service is reached."""
     await person.chooses("How shall OpenCode run?", "A server that runs", downs=2)
     await person.answers("Its URL:", fake.url)
     await person.accepts("Its user name:")
     await person.answers("Its password:", fake.password)
+    await by_callback(person, chosen=chosen)
     await person.accepts("Address to listen on:")
     await person.answers("Port to listen on:", str(port))
     await person.answers("Public URL, as WeCom", f"http://127.0.0.1:{port}")
@@ -131,6 +138,7 @@ async def past_connect(person):
 async def through_again(person, *, wait=False):
     """Accept what is proposed, from the first step of a repeated run to the review."""
     await person.accepts("How shall OpenCode run?", "Its URL:", "Its user name:", "Its password:")
+    await person.accepts("How shall messages come in?", "A self-built application")
     await person.accepts("Address to listen on:", "Port to listen on:", "Public URL, as WeCom")
     await person.says("all the same?", yes=True)
     await person.accepts("Token and EncodingAESKey:", "The bot's name", "The bot's id")

@@ -39,8 +39,9 @@ async def test_another_token_is_not_waited_for_while_the_service_has_the_former(
     async with opened(configured.settings()):
         person = sit_down("--no-doctor", PATH=programs)
         await person.accepts("How shall OpenCode run?", "Its URL:", "Its user name:")
-        await person.accepts("Its password:", "Address to listen on:", "Port to listen on:")
-        await person.accepts("Public URL, as WeCom")
+        await person.accepts("Its password:", "How shall messages come in?")
+        await person.accepts("A self-built application", "Address to listen on:")
+        await person.accepts("Port to listen on:", "Public URL, as WeCom")
         await person.says("all the same?", yes=True)
         await person.chooses("Token and EncodingAESKey:", "Make a Token", downs=1)
         await person.accepts("The bot's name", "The bot's id")
@@ -49,9 +50,9 @@ async def test_another_token_is_not_waited_for_while_the_service_has_the_former(
         await person.sees("The service already runs on")
     await person.chooses("What now?", "Go on without it", downs=3)
     await past_connect(person)
-    await person.sees("WeCom's request has not been seen with this Token and key")
+    await person.sees("WeCom has not been seen to take these credentials")
     await person.accepts("Is this right?")
-    await person.sees("Token and EncodingAESKey for WeCom's page:")
+    await person.sees("Token and EncodingAESKey for WeCom's pages:")
     await person.sees("opencode-wecom.env")
     await person.says("Install systemd units?", yes=False)
     assert await person.leaves() == 0
@@ -70,11 +71,11 @@ async def test_a_step_can_be_done_again_and_nothing_is_written_unasked(
     person = sit_down("--no-doctor", PATH=programs)
     await through_again(person)
     await past_connect(person)
-    await person.chooses("Is this right?", "Again: Who may use", downs=5)
+    await person.chooses("Is this right?", "Again: Who may use", downs=6)
     await person.answers("Administrators", "lisi")
     await person.accepts("Maintainers", "Members")
     await person.sees('admins = ["lisi"]')
-    await person.chooses("Is this right?", "Write nothing", downs=8)
+    await person.chooses("Is this right?", "Write nothing", downs=9)
     await person.sees("Nothing was written.")
     assert await person.leaves() == 1
     assert configured.file.read_text() == before
@@ -115,7 +116,7 @@ async def test_a_broken_file_is_named_and_kept_as_a_backup(
     given = {"WECOM_BOT_TOKEN": TOKEN, "WECOM_BOT_AES_KEY": AES_KEY, "BOT_ADMINS": "boss"}
     person = sit_down("--no-doctor", PATH=programs, **given)
     await person.says("Begin afresh?", yes=True)
-    await by_a_server(person, fake, port)
+    await by_a_server(person, fake, port, chosen=True)
     await person.accepts("Token and EncodingAESKey:", "The bot's name", "The bot's id")
     await person.says("Wait here for WeCom's request?", yes=False)
     await past_connect(person)
@@ -164,7 +165,7 @@ async def test_a_port_that_something_else_has_is_said_and_another_can_be_given(
     await person.sees("The public URL leads here.")
     await person.sees("Waiting for WeCom's request")
     person.types(CTRL_C)
-    await person.chooses("What now?", "Give another Token", downs=1)
+    await person.chooses("What now?", "Give other credentials", downs=1)
     await person.accepts("Token and EncodingAESKey:", "The bot's name", "The bot's id")
     await person.sees("Waiting for WeCom's request")
     person.types(CTRL_C)
@@ -182,6 +183,7 @@ async def test_nobody_waits_for_ever(sit_down, configured, programs):
     await person.sees("Nothing has come in time.")
     await person.chooses("What now?", "Wait again", downs=0)
     await person.sees("Nothing has come in time.")
+    await person.sees("Go on without it")
     person.types(CTRL_C)
     assert await person.leaves() == 1
 
@@ -216,6 +218,7 @@ async def test_an_opencode_of_its_own_gets_a_password_that_nobody_types(
     configured.secrets.write_text(f"WECOM_BOT_AES_KEY={AES_KEY}\nWECOM_BOT_TOKEN={TOKEN}\n")
     person = sit_down("--no-doctor", PATH=programs)
     await person.chooses("How shall OpenCode run?", "A systemd unit", downs=2)
+    await person.accepts("How shall messages come in?", "A self-built application")
     await person.accepts("Address to listen on:", "Port to listen on:", "Public URL, as WeCom")
     await person.says("all the same?", yes=True)
     await person.accepts("Token and EncodingAESKey:", "The bot's name", "The bot's id")
@@ -241,6 +244,7 @@ async def test_what_a_former_run_has_chosen_is_proposed_and_a_wrong_variable_is_
     person = sit_down("--no-doctor", PATH=programs, BOT_PORT="many")
     await person.sees("The environment is not used where it is wrong")
     await person.accepts("How shall OpenCode run?")  # the unit of its own
+    await person.accepts("How shall messages come in?", "A self-built application")
     await person.accepts("Address to listen on:", "Port to listen on:", "Public URL, as WeCom")
     await person.says("all the same?", yes=True)
     await person.accepts("Token and EncodingAESKey:", "The bot's name", "The bot's id")

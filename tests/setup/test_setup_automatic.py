@@ -19,7 +19,7 @@ from config.settings import load_settings
 from tests.opencode_launch import program
 from tests.service_fixtures import free_port
 from tests.setup.person import ROOT, environment
-from tests.wecom_fixtures import AES_KEY, TOKEN
+from tests.wecom_fixtures import AES_KEY, BOT_ID, TOKEN
 
 
 @pytest.fixture
@@ -145,6 +145,54 @@ def test_an_opencode_of_its_own_is_given_a_url_on_loopback_and_a_password(set_up
     assert f"={password}\n" in file.with_name("opencode.env").read_text()
     assert set_up(given)[0] == 0
     assert load_settings(file, {}).opencode.password.get_secret_value() == password
+
+
+@pytest.fixture
+def connection(given):
+    """What an automation would set at least for the long connection."""
+    others = {"WECOM_BOT_TOKEN", "WECOM_BOT_AES_KEY", "BOT_PUBLIC_URL"}
+    kept = {name: value for name, value in given.items() if name not in others}
+    return kept | {"WECOM_BOT_ID": BOT_ID, "WECOM_BOT_SECRET": "a-secret-of-tests"}
+
+
+def test_the_long_connection_needs_no_public_url(set_up, connection, file):
+    code, said = set_up(connection)
+    assert (code, "callback URL" in said) == (0, False)
+    settings = load_settings(file, {})
+    assert settings.wecom.bot.connects
+    assert not settings.wecom.bot.on
+    assert "a-secret-of-tests" not in file.read_text() + said
+
+
+def test_what_a_channel_lacks_is_named_and_so_are_both_channels_of_a_bot(
+    set_up, given, connection, file
+):
+    code, said = set_up(connection | {"WECOM_BOT_ID": "", "WECOM_CORP_ID": "ww1"})
+    assert code == 2
+    for env in ("WECOM_BOT_ID", "WECOM_AGENT_ID", "WECOM_SECRET", "WECOM_TOKEN", "BOT_PUBLIC_URL"):
+        assert f"{env}: is missing" in said
+    assert "WECOM_BOT_TOKEN" not in said
+    code, said = set_up(given | connection)
+    assert (code, "not both" in said) == (2, True)
+    assert names(file) == []
+
+
+async def test_a_connection_can_be_waited_for(place, connection, file, make_standin):
+    standin = await make_standin(channel="connection", secret="a-secret-of-tests")
+    given = connection | {"BOT_PORT": str(free_port()), "WECOM_WS_URL": standin.gateway_url}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "--config", str(file), "setup"),
+        *("--non-interactive", "--no-doctor", "--wait", "60"),
+        env=environment(place, **given),
+        cwd=place,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        out, err = await process.communicate()
+    assert process.returncode == 0, err
+    assert b"The long connection is up" in out
+    assert standin.violations == []
 
 
 async def test_wecoms_request_can_be_waited_for(place, given, file):

@@ -6,6 +6,7 @@ import pytest
 
 from bot.setup.listening import Heard, PortTaken, opened_door, wait_verified
 from bot.setup.live import find_live
+from bot.setup.seen import PROVED, Seen
 from config.settings import load_settings
 from tests.opencode_fixtures import until
 from tests.service_fixtures import environment, free_port
@@ -50,7 +51,7 @@ async def test_what_a_request_fails_of_is_said_once_each(settings, standin, make
     other = await make_standin(standin.callback_url, bot_id=f"{BOT_ID}x")
     heard, said = Heard(), []
     async with opened_door(settings, heard) as door, asyncio.TaskGroup() as group:
-        waiting = group.create_task(wait_verified(door, {}, heard, said.append, 30))
+        waiting = group.create_task(wait_verified(door, Seen(), heard, said.append, 30))
         for _ in range(2):
             await other.say("zhangsan", "hello there")
             await standin.send_raw(query={})
@@ -59,6 +60,7 @@ async def test_what_a_request_fails_of_is_said_once_each(settings, standin, make
         assert await standin.verify_url()
         await waiting
     assert heard.verified
+    assert said.pop().strip() == PROVED["wecom.bot"]
     assert [("another bot's" in one, "parameters" in one) for one in sorted(said)] == [
         (True, False),
         (False, True),
@@ -84,14 +86,14 @@ async def test_a_service_is_ours_if_it_knows_our_token(make_bot, tmp_path):
     settings = load_settings(None, bot.environ)
     live = await find_live(settings)
     assert live.url == bot.url
-    assert live.counted == {}
+    assert live.before == Seen({"wecom.bot": 0})
     assert await bot.wecom.verify_url()
-    assert await live.counts() == {"verified": 1}
+    assert await live.look() == Seen({"wecom.bot": 1}, {"verified": 1})
     stranger = load_settings(None, bot.environ | {"BOT_ADMIN_TOKEN": "another-admin-token"})
     assert await find_live(stranger) is None
     everywhere = load_settings(None, bot.environ | {"BOT_HOST": "0.0.0.0"})
     assert (await find_live(everywhere)).url == bot.url
     await bot.stop()
-    assert await live.counts() == {}
+    assert await live.look() == Seen()
     nothing = {"BOT_DATA_DIR": str(tmp_path / "nothing"), "BOT_PORT": bot.environ["BOT_PORT"]}
     assert await find_live(load_settings(None, nothing)) is None

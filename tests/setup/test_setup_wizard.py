@@ -13,7 +13,7 @@ from bot.sandbox.caller import Caller
 from bot.sandbox.cipher import Cipher, Refused
 from bot.sandbox.model import ScriptedModel, provider_config
 from tests.opencode_fixtures import skip_without_opencode, until
-from tests.setup.person import CLEAR, CTRL_C, ENTER, by_a_server, to_wecom
+from tests.setup.person import CLEAR, CTRL_C, ENTER, by_a_server, by_callback, to_wecom
 from tests.wecom_fixtures import AES_KEY, BOT_ID, TOKEN
 
 OTHER_KEY = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopA"
@@ -41,7 +41,9 @@ async def test_from_nothing_to_a_running_bot(home, sit_down, make_standin, writt
     person = sit_down("--set", f"wecom.api_url={standin.base_url}")
     await person.accepts("How shall the service run?")
     await person.sees("within the proved range")
-    await person.accepts("How shall OpenCode run?", "Address to listen on:")
+    await person.accepts("How shall OpenCode run?")
+    await by_callback(person)
+    await person.accepts("Address to listen on:")
     await person.answers("Port to listen on:", str(port))
     await person.answers("Public URL, as WeCom", f"http://127.0.0.1:{port}")
     await person.says("Use http://127.0.0.1", yes=True)
@@ -54,7 +56,7 @@ async def test_from_nothing_to_a_running_bot(home, sit_down, make_standin, writt
     await person.sees("The public URL leads here.")
     await person.sees("Waiting for WeCom's request for 10m")
     assert await standin.verify_url()
-    await person.sees("It has arrived.")
+    await person.sees("WeCom's request has arrived and was answered.")
     greeting = await standin.say("boss", "你好")
     await person.sees("Now one in a group")
     await standin.say("boss", "hello", group="wrTEAM")
@@ -116,6 +118,7 @@ async def test_a_wrong_answer_is_asked_again_with_the_reason_and_ctrl_c_leaves_n
     await person.answers("Its password:", "two words")
     await person.sees("has blanks or letters outside ASCII")
     person.types(CLEAR + "a-password-of-tests" + ENTER)
+    await by_callback(person)
     await person.accepts("Address to listen on:")
     await person.answers("Port to listen on:", "many")
     await person.sees("That is no whole number. Wanted: a number from 0 to 65535.")

@@ -49,7 +49,7 @@ async def _of_the_unit(scene: Scene) -> tuple[str, str] | None:
         return None
     file = await settings_file(name, scene.environ)
     other_file = bool(file) and (scene.file is None or Path(file) != scene.file.absolute())
-    unread = not scene.settings.wecom.bot.on and environment_files(facts)
+    unread = not scene.settings.wecom.on and environment_files(facts)
     if not (other_file or unread):
         return None
     places = ", ".join([*([file] if file else []), *map(str, environment_files(facts))])

@@ -1,10 +1,12 @@
-"""WeCom: the AI bot over its callback, from its settings to the last message that came in."""
+"""WeCom: its channels, the AI bot's callback first, from the settings to the last message that came in."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from bot.doctor.asking import FAILURES, asking, asking_directly, why
-from bot.doctor.callback import PATH, verified
+from bot.doctor.asking import FAILURES, asking_directly, why
+from bot.doctor.callback import PATH, Held
+from bot.doctor.checks.proof import proved
+from bot.doctor.checks.wecom_channels import APPLICATION, CONNECTION, NOTICES
 from bot.doctor.findings import Check, Finding, check
 from bot.doctor.reading import DAY_MS, age, read
 from bot.doctor.scene import Scene
@@ -12,83 +14,72 @@ from bot.texts import doctor as titles
 from store import looking
 
 CONSOLE = "the bot's page in WeCom's administration (docs/howto/connect-wecom.md)"
-RESTART = "systemctl restart opencode-wecom, so that it uses the settings of now"
+APP_CONSOLE = "the application's page in WeCom's administration (docs/howto/connect-wecom.md)"
 # Why the callback refuses what another Token, another key, another bot or another clock sealed.
 OTHER_KEY = ("signature", "base64", "size", "padding", "length", "receiver")
 ACCEPTED = ("message", "repeat", "poll", "event", "ignored")
-NOTHING = "nothing"  # of what answers
 WEEK_MS = 7 * DAY_MS
 
 
 @check("wecom.settings", titles.WECOM_SETTINGS)
 async def settings(scene: Scene) -> Iterable[Finding]:
-    """See whether the callback can be served."""
-    bot = scene.settings.wecom.bot
-    if not bot.on:
-        said = "wecom.bot.token and wecom.bot.aes_key are not set: no message comes in"
-        mend = f"set WECOM_BOT_TOKEN and WECOM_BOT_AES_KEY from {CONSOLE}"
+    """See by which channels messages come in."""
+    wecom = scene.settings.wecom
+    if not wecom.on:
+        said = "no channel is set: no message comes in"
+        mend = (
+            "set WECOM_BOT_ID and WECOM_BOT_SECRET (long connection), or WECOM_BOT_TOKEN and "
+            f"WECOM_BOT_AES_KEY (callback), from {CONSOLE}"
+        )
         return [settings.error(said, mend)]
-    absent = [name for name in ("bot_id", "name") if not getattr(bot, name)]
+    ways = {
+        "the bot's long connection": wecom.bot.connects,
+        "the bot's callback": wecom.bot.on,
+        f"application {wecom.app.agent_id}": wecom.app.on,
+    }
+    absent = [] if wecom.bot.bot_id or not wecom.bot.on else ["bot_id"]
+    absent += [] if wecom.bot.name or not (wecom.bot.on or wecom.bot.connects) else ["name"]
     left_out = f"; not set, and not needed: {', '.join(absent)}" if absent else ""
-    return [settings.fine(f"Token and EncodingAESKey are set{left_out}")]
+    return [settings.fine(", ".join(way for way, on in ways.items() if on) + left_out)]
 
 
 @check("wecom.callback", titles.WECOM_CALLBACK, limit_s=15.0)
 async def callback(scene: Scene) -> Iterable[Finding]:
     """Verify the callback as WeCom does: the service itself, then by its public URL."""
-    if not scene.settings.wecom.bot.on or scene.live is None:
-        return []
-    if found := await _holds_key(scene, scene.url):
-        said = f"the running service answers {found}: it has other secrets than the settings"
-        return [callback.error(said, RESTART)]
-    public = scene.settings.server.public_url
-    if public is None:
-        said = f"{scene.url}{PATH} proves the key; whether WeCom reaches it is not known"
-        return [callback.fine(said)]
-    if found := await _holds_key(scene, public):
-        said = f"{public}{PATH} answers {found}, this machine's own {scene.url}{PATH} is right"
-        mend = f"pass {PATH} on to {scene.url}, query and all (docs/howto/nginx.md)"
-        if found.startswith(NOTHING):
-            mend = "mend what *Way in by the public URL* names, in the group Viewer"
-        return [callback.error(said, mend)]
-    return [callback.fine(f"{public}{PATH} proves the key; this is what WeCom must be given")]
-
-
-async def _holds_key(scene: Scene, url: str) -> str:
-    """Return how a URL answers WeCom's verification when not by the key; empty when by it."""
     bot = scene.settings.wecom.bot
-    assert bot.token is not None, "the callback is on"
-    assert bot.aes_key is not None, "the callback is on"
-    secrets = bot.token.get_secret_value(), bot.aes_key.get_secret_value()
-    try:
-        async with asking(url) as http:
-            held, answer = await verified(http, url, *secrets)
-    except FAILURES as exc:
-        return f"{NOTHING} ({why(exc)})"
-    return "" if held else str(answer.status_code)
+    if bot.token is None or bot.aes_key is None:
+        return []
+    token, aes_key = bot.token.get_secret_value(), bot.aes_key.get_secret_value()
+    return await proved(callback, scene, Held(PATH, token, aes_key))
 
 
 @check("wecom.refused", titles.WECOM_REFUSED)
 async def refused(scene: Scene) -> Iterable[Finding]:
     """Look at what was refused since the start, which tells a wrong key from a wrong clock."""
-    told = scene.told("platforms", "wecom.bot", "callbacks")
-    if not isinstance(told, Mapping):
-        return []
+    found = []
+    for name, page in (("wecom.bot", CONSOLE), ("wecom.app", APP_CONSOLE)):
+        told = scene.told("platforms", name, "callbacks")
+        if isinstance(told, Mapping):
+            found.append(_refusals(told, page, "" if name == "wecom.bot" else "application: "))
+    return found
+
+
+def _refusals(told: Mapping[str, object], page: str, whose: str) -> Finding:
     taken = sum(_count(told, name) for name in ACCEPTED)
     sealed = sum(_count(told, f"refused {reason}") for reason in OTHER_KEY)
-    stale, other_bot = _count(told, "refused stale"), _count(told, "refused bot id")
-    said = f"{taken} taken in, {sealed} sealed with another key, {stale} too old since the start"
+    stale = _count(told, "refused stale")
+    others = sum(_count(told, f"refused {one}") for one in ("bot id", "corp id", "agent id"))
+    seen = f"{taken} taken in, {sealed} sealed with another key, {stale} too old since the start"
+    said = f"{whose}{seen}"
     if stale > taken:
-        return [refused.error(said, "put this machine's clock right: timedatectl set-ntp true")]
-    if other_bot > taken:
-        return [
-            refused.error(
-                f"{said}; {other_bot} of another bot", f"correct WECOM_BOT_ID by {CONSOLE}"
-            )
-        ]
+        return refused.error(said, "put this machine's clock right: timedatectl set-ntp true")
+    if others > taken:
+        ids = "WECOM_CORP_ID and WECOM_AGENT_ID" if whose else "WECOM_BOT_ID"
+        of = "application" if whose else "bot"
+        return refused.error(f"{said}; {others} of another {of}", f"correct {ids} by {page}")
     if sealed > taken:
-        return [refused.error(said, f"copy Token and EncodingAESKey anew from {CONSOLE}")]
-    return [refused.fine(said)]
+        return refused.error(said, f"copy Token and EncodingAESKey anew from {page}")
+    return refused.fine(said)
 
 
 def _count(told: Mapping[str, object], name: str) -> int:
@@ -100,14 +91,14 @@ def _count(told: Mapping[str, object], name: str) -> int:
 async def contact(scene: Scene) -> Iterable[Finding]:
     """Say when a direct chat and when a group was heard of last."""
     found = await read(scene, looking.contacts)
-    if found is None or not scene.settings.wecom.bot.on:
+    if found is None or not scene.settings.wecom.on:
         return []
     said = ", ".join(
         f"{kind} {age(scene.now - found[kind])} ago" if kind in found else f"{kind} never"
         for kind in ("direct", "group")
     )
     if not found:
-        mend = f"write to the bot in WeCom; if nothing comes, compare the callback URL on {CONSOLE}"
+        mend = f"write to the bot in WeCom; if nothing comes, compare the settings with {CONSOLE}"
         return [contact.warning(said, mend)]
     return [contact.fine(said)]
 
@@ -136,8 +127,9 @@ async def people(scene: Scene) -> Iterable[Finding]:
 
 @check("wecom.api", titles.WECOM_API)
 async def api(scene: Scene) -> Iterable[Finding]:
-    """Reach WeCom's API, to which late answers are posted."""
-    if not scene.settings.wecom.bot.on:
+    """Reach WeCom's API, to which late answers of the callback and notices are posted."""
+    wecom = scene.settings.wecom
+    if not wecom.bot.on and wecom.webhook.key is None:
         return []
     url = scene.settings.wecom.api_url
     try:
@@ -170,6 +162,6 @@ async def ways_out(scene: Scene) -> Iterable[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    *(settings, callback, refused, contact),
-    *(people, api, ways_out),
+    *(settings, *CONNECTION, callback, refused, *APPLICATION, contact),
+    *(people, api, ways_out, *NOTICES),
 )

@@ -80,7 +80,12 @@ const actions = {
     const body = { member: speaker(), item: item.id, thumbs: item.thumbs === thumbs ? 3 : thumbs };
     attempt(() => post("./feedback", JSON.stringify(body)));
   },
+  press: (item, key, ticked) => {
+    const body = { member: speaker(), item: item.id, key, ticked };
+    return attempt(() => post("./click", JSON.stringify(body)), T.failedFile);
+  },
   nameOf,
+  me: speaker,
   isMe: (item) => item.who !== "" && item.who === speaker(),
 };
 

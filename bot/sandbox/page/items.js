@@ -1,5 +1,6 @@
 // One thing in a chat, as an element.
 
+import { drawCard } from "./cards.js";
 import { T, reason, rule } from "./words.js";
 
 function node(tag, className, text) {
@@ -17,7 +18,7 @@ export function drawItem(item, actions, old) {
   const name = item.who ? actions.nameOf(item.who) : "";
   row.append(node("span", `avatar ${item.who ? "member" : "bot"}`, name.slice(-1) || "AI"));
   const column = node("div", "column");
-  column.append(head(item, name), bubble(item), foot(item, actions));
+  column.append(head(item, name), bubble(item, actions, old), foot(item, actions));
   row.append(column);
   keepOpen(old, row);
   return row;
@@ -41,13 +42,14 @@ function head(item, name) {
   return line;
 }
 
-function bubble(item) {
+function bubble(item, actions, old) {
   const box = node("div", "sheet");
   if (item.quote) box.append(node("blockquote", "quote", item.quote));
   if (item.medium) box.append(node("div", "medium", mediumName(item)));
   if (item.who) box.append(node("div", "words", item.text));
-  else box.append(markdown(item));
-  if (item.card) box.append(node("pre", "card", `${T.card}: ${JSON.stringify(item.card, null, 1)}`));
+  else if (item.text || !item.card) box.append(markdown(item));
+  const card = item.cards[actions.me()] ?? item.card;
+  if (card) box.append(drawCard(item, card, actions, old));
   for (const source of item.images) {
     const image = node("img");
     image.src = source;

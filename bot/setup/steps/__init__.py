@@ -1,6 +1,7 @@
 """The steps of the wizard, in the order in which they are asked."""
 
 from bot.setup.steps.address import ask_address
+from bot.setup.steps.channels import ask_channels
 from bot.setup.steps.connect import connect
 from bot.setup.steps.model import ask_model
 from bot.setup.steps.opencode import ask_opencode
@@ -11,8 +12,9 @@ from bot.setup.wizard import Step
 
 STEPS = (
     Step("opencode", "OpenCode", ask_opencode),
+    Step("channels", "How messages come in", ask_channels),
     Step("address", "Where people and WeCom reach the service", ask_address),
-    Step("wecom", "The bot's credentials in WeCom", ask_wecom),
+    Step("wecom", "Credentials in WeCom", ask_wecom),
     Step("connect", "Connect WeCom", connect),
     Step("people", "Who may use the bot", ask_people),
     Step("workspaces", "Where agents work", ask_workspaces),

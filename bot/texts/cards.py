@@ -1,0 +1,31 @@
+"""What stands on cards; short, since a platform shows so few characters of each piece."""
+
+from bot.texts import Text
+
+APPROVAL = Text(zh="🔐 需要批准 · {code}", en="🔐 Approval · {code}")
+ASKED_FOR = Text(zh="任务 #{n}：{what}", en="#{n}: {what}")
+ALLOW = Text(zh="仅这一次", en="Allow once")
+ALWAYS = Text(zh="本任务同类放行", en="This task")
+DENY = Text(zh="拒绝", en="Deny")
+WHO = Text(zh="可批准", en="Who")
+WHO_MAY = Text(zh="发起人、维护者、管理员", en="asker, maintainer, admin")
+IN_WORDS = Text(zh="或回复", en="Reply")
+HOW_TO_DECIDE = Text(zh="允许 {code}、拒绝 {code} 理由", en="/allow {code}, /deny {code}")
+HOW_TO_ANSWER = Text(zh="#{n} · 也可回复：回答 {code} …", en="#{n} · or /answer {code} …")
+LIKE = Text(zh="同类", en="Like")
+LIMIT = Text(zh="时限", en="Limit")
+SUBMIT = Text(zh="提交", en="Submit")
+
+ALLOWED = Text(zh="✅ 已允许 · {code}", en="✅ Allowed · {code}")
+ALLOWED_FOR_TASK = Text(zh="✅ 本任务放行 · {code}", en="✅ For this task · {code}")
+DENIED = Text(zh="🚫 已拒绝 · {code}", en="🚫 Denied · {code}")
+ANSWERED = Text(zh="✅ 已回答 · {code}", en="✅ Answered · {code}")
+EXPIRED = Text(zh="⌛ 已过期，按拒绝处理 · {code}", en="⌛ Expired, denied · {code}")
+GONE = Text(zh="已不再等待 · {code}", en="Waits no longer · {code}")
+LOST = Text(zh="这个请求已经不在了", en="It is not there any more")
+DECIDED_BY = Text(zh="由 {by} 决定", en="By {by}")
+GOES_ON = Text(zh="任务 #{n} 继续", en="#{n} goes on")
+DONE = Text(zh="已处理", en="Done")
+WORKING = Text(zh="⏳ 正在转达 · {code}", en="⏳ On its way · {code}")
+NOT_ADMITTED = Text(zh="你还没有使用权限", en="You are not admitted")
+TICK_ONE = Text(zh="请先选一项再提交", en="Tick an answer first")

@@ -1,0 +1,188 @@
+"""What an application says of its own accord: messages to one member, one after another.
+
+https://developer.work.weixin.qq.com/document/path/90236
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from itertools import islice
+from weakref import WeakValueDictionary
+
+import structlog
+
+from bot.cards import Card, Update
+from bot.clock import Clock
+from handlers.wecom.app.api import Call, CorpApi
+from handlers.wecom.app.app_wire import APP
+from handlers.wecom.app.parts import Body, markdown, messages_of
+from handlers.wecom.app.said import Said
+from handlers.wecom.app.twins import COPIES_S, Twins
+from handlers.wecom.budget import Budget
+from handlers.wecom.cards import card_body, whole
+from handlers.wecom.outcome import Outcome
+from handlers.wecom.polls import answer_of
+from handlers.wecom.wire import PLATFORM
+from store.crashpoints import crashpoint
+from store.records import Delivery
+
+log = structlog.get_logger()
+
+DIRECT = f"{PLATFORM}:direct:"
+EVERYBODY = "@all"
+UPDATE_CARD = "/cgi-bin/message/update_template_card"
+MOST_CARDS = 200  # remembered; one waits for seconds
+COPIES_MS = COPIES_S * 1000
+RESTARTED_MS = COPIES_MS - 60_000  # younger: a repeat is a copy, which WeCom does not show again
+
+
+class AppOutlet:
+    """The one place that sends to members. WeCom drops what is too much without a word: we wait."""
+
+    def __init__(
+        self, api: CorpApi, agent_id: int, budget: Budget, clock: Clock, again_after_s: float
+    ) -> None:
+        self.api = api
+        self._agent_id = agent_id
+        self._budget = budget
+        self._clock = clock
+        self._again_after_s = again_after_s
+        self._twins = Twins(clock)
+        self._brought: dict[int, int] = {}  # of a delivery under way, how many messages arrived
+        self._cards: dict[int, tuple[Card, ...]] = {}  # of a delivery, how it looks best
+        self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @property
+    def up(self) -> bool:
+        """Whether WeCom's API may be asked now."""
+        return self.api.up
+
+    async def push(self, delivery: Delivery) -> Outcome:
+        """Bring a delivery as one or several messages; what arrived of it is not sent again."""
+        member = member_of(delivery.chat)
+        if not member:
+            return Outcome("barred", "an application has no groups")
+        bodies = self._twins.apart(member, delivery.id, messages_of(answer_of(delivery)))
+        cards = self._cards.get(delivery.id, ())
+        async with self._line(member):
+            if cards:
+                outcome = await self._bring_cards(member, delivery.id, bodies, cards)
+            else:
+                outcome = await self._bring(member, delivery.id, bodies)
+        if outcome.kind not in {"unsent", "limited"}:
+            self._brought.pop(delivery.id, None)
+            self._cards.pop(delivery.id, None)
+        return outcome
+
+    def draw(self, delivery: int, cards: Sequence[Card]) -> None:
+        """Let a delivery leave as cards; not after a restart: it has its words."""
+        self._cards[delivery] = tuple(cards)
+        for oldest in list(islice(self._cards, max(0, len(self._cards) - MOST_CARDS))):
+            del self._cards[oldest]
+
+    async def update_card(self, member: str, response_code: str, update: Update) -> Outcome:
+        """Put a card in the place of the one that a member clicked."""
+        body = {
+            "userids": [update.only or member],
+            "agentid": self._agent_id,
+            "response_code": response_code,
+            "template_card": card_body(update.card),
+        }
+        return (await self.api.call(Call(UPDATE_CARD, body=body))).outcome
+
+    async def again(self, delivery: Delivery) -> Outcome:
+        """Repeat what was on its way when the service went down, while WeCom knows a copy."""
+        if self._clock() - delivery.changed_at >= RESTARTED_MS:
+            return Outcome("doubtful", "the service was cut off")
+        log.info("delivery.repeated", delivery=delivery.id, turn=delivery.turn, cause="cut off")
+        return await self.push(delivery)
+
+    async def show(self, member: str, words: str, wanted: Callable[[], bool]) -> None:
+        """Say how a turn stands, if there is room for that and it is still ``wanted``."""
+        line = self._line(member)
+        if line.locked() or not self.up or self._budget.wait_ms(member, self._clock()):
+            return
+        async with line:
+            if wanted():
+                await self.send(member, markdown(words))
+
+    def has_room(self, member: str) -> bool:
+        """Tell whether a member can be sent something more, that must not be lost, at once."""
+        return not self._budget.wait_ms(member, self._clock(), final=True)
+
+    async def room(self, member: str) -> None:
+        """Wait until a member can be sent something more."""
+        # What else is sent meanwhile takes room as well: nothing says when there is some.
+        while wait_ms := self._budget.wait_ms(  # noqa: ASYNC110
+            member, self._clock(), final=True
+        ):
+            await asyncio.sleep(wait_ms / 1000)
+
+    async def send(self, member: str, body: Body) -> Said:
+        """Send one message, and say what WeCom said."""
+        if member == EVERYBODY or "|" in member:  # these would name others
+            return Said("answered", 40003, "no member's id")
+        self._budget.spend(member, self._clock())
+        said = await self.api.call(
+            Call(
+                "/cgi-bin/message/send",
+                body={
+                    "touser": member,
+                    "agentid": self._agent_id,
+                    "enable_duplicate_check": 1,
+                    "duplicate_check_interval": COPIES_S,
+                    **body,
+                },
+                point="C19",
+            )
+        )
+        return said if not said.taken else _reached(said, member)
+
+    async def _bring_cards(
+        self, member: str, delivery: int, words: Sequence[Body], cards: Sequence[Card]
+    ) -> Outcome:
+        """Bring cards, behind the words where those say more; where WeCom refuses one, the words."""
+        told = [] if all(map(whole, cards)) else words
+        drawn: list[Body] = [
+            {"msgtype": "template_card", "template_card": card_body(one)} for one in cards
+        ]
+        outcome = await self._bring(member, delivery, [*told, *drawn])
+        if outcome.kind != "barred":
+            return outcome
+        if told and self._brought.get(delivery, 0) >= len(told):
+            return Outcome("sent")
+        self._brought.pop(delivery, None)
+        return await self._bring(member, delivery, words)
+
+    async def _bring(self, member: str, delivery: int, bodies: Sequence[Body]) -> Outcome:
+        left = bodies[self._brought.get(delivery, 0) :]
+        if self._budget.left(member, self._clock()) < len(left):
+            return Outcome("limited", "as much was said as WeCom brings in a minute or an hour")
+        for body in left:
+            crashpoint("C18")
+            outcome = (await self.send(member, body)).outcome
+            crashpoint("C20")
+            if outcome.kind == "doubtful":
+                await asyncio.sleep(self._again_after_s)
+                outcome = (await self.send(member, body)).outcome
+            if outcome.kind != "sent":
+                return outcome
+            self._brought[delivery] = self._brought.get(delivery, 0) + 1
+        return Outcome("sent")
+
+    def _line(self, member: str) -> asyncio.Lock:
+        return self._lines.setdefault(member, asyncio.Lock())
+
+
+def member_of(chat: str) -> str:
+    """Return whose direct chat it is, empty for a group."""
+    return chat.removeprefix(DIRECT) if chat.startswith(DIRECT) else ""
+
+
+def _reached(said: Said, member: str) -> Said:
+    """Look whom WeCom could not reach: it says so in the small letters of a success."""
+    for name in ("invaliduser", "unlicenseduser"):
+        missed = said.body.get(name)
+        if isinstance(missed, str) and member.lower() in missed.lower().split("|"):
+            log.warning("member.missed", channel=APP, member=member, why=name)
+            return Said("answered", 81013, name)
+    return said

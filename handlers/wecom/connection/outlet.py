@@ -1,0 +1,68 @@
+"""Brings deliveries over the connection: by finishing their open stream, else by a push."""
+
+from handlers.wecom.connection import frames
+from handlers.wecom.connection.bubbles import Bubbles
+from handlers.wecom.connection.frames import Json
+from handlers.wecom.connection.speaker import NO_ROOM, Conversation, Speaker
+from handlers.wecom.markdown import answer_text
+from handlers.wecom.outcome import Outcome
+from handlers.wecom.polls import answer_of
+from store import Store
+from store.crashpoints import crashpoint
+from store.records import Delivery
+
+CUT_OFF = Outcome("doubtful", "the service was cut off")
+REFUSALS = 3  # with a code that nobody has described: then it is given up
+LIMITS = 20  # WeCom says "too often" of conversations that it does not know, too
+
+
+class ConnectionOutlet:
+    """What the connection can do without having been asked."""
+
+    def __init__(self, store: Store, bubbles: Bubbles, speaker: Speaker) -> None:
+        self._store = store
+        self._bubbles = bubbles
+        self._speaker = speaker
+
+    @property
+    def up(self) -> bool:
+        """Whether anything can leave now."""
+        return self._speaker.up
+
+    async def push(self, delivery: Delivery) -> Outcome:
+        """Bring a delivery, which is marked as on its way."""
+        if delivery.turn is not None:
+            outcome = await self._bubbles.finish_with(delivery)
+            if outcome.kind != "refused":
+                return outcome
+        crashpoint("C18")
+        outcome = await self.send(delivery.chat, frames.markdown(answer_text(answer_of(delivery))))
+        crashpoint("C20")
+        if outcome.kind == "sent" and delivery.turn is not None:
+            self._bubbles.over(delivery.message)
+        return _judged(delivery, outcome)
+
+    async def again(self, delivery: Delivery) -> Outcome:
+        """Say what became of one that the last run left on its way; finish its stream if it has one."""
+        if delivery.turn is None:
+            return CUT_OFF
+        outcome = await self._bubbles.finish_again(delivery)
+        return CUT_OFF if outcome.kind == "refused" else outcome
+
+    async def send(self, chat: str, body: Json) -> Outcome:
+        """Push a message (its type and content) to a chat (its key)."""
+        record = await self._store.chats.get(chat)
+        if record is None:
+            return Outcome("barred", "no such chat")
+        conversation = Conversation(record.id, group=record.kind == "group")
+        return await self._speaker.send(conversation, body)
+
+
+def _judged(delivery: Delivery, outcome: Outcome) -> Outcome:
+    """Give up what was refused for long enough; until then it is tried again."""
+    if outcome.kind == "refused" and delivery.attempts < REFUSALS:
+        return Outcome("unsent", outcome.cause)
+    limited = outcome.kind == "limited" and outcome.cause != NO_ROOM
+    if limited and delivery.attempts >= LIMITS:
+        return Outcome("barred", outcome.cause)
+    return outcome

@@ -1,0 +1,167 @@
+"""Brings what is due by a channel that needs no address: in order, each once."""
+
+import asyncio
+import contextlib
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+import structlog
+
+from bot.background import Background
+from bot.clock import Clock
+from bot.errors import StoreError
+from handlers.wecom.outcome import Outcome
+from handlers.wecom.posts import delay_ms, postponed, tell
+from store import Store
+from store.records import Delivery, NewDelivery
+
+log = structlog.get_logger()
+
+RETRY_S = 20.0  # between two looks at what is due, at most
+AT_ONCE = 16  # chats
+
+
+class Outlet(Protocol):
+    """What a channel can do without having been asked.
+
+    Its outcomes are ``sent``, ``unsent`` (it never left us), ``limited`` (not taken now),
+    ``barred`` (never will be) and ``doubtful`` (nobody can tell, and a repeat could show it twice).
+    """
+
+    @property
+    def up(self) -> bool:
+        """Whether anything can leave now; ``Pushes.wake`` says when that has changed."""
+
+    async def push(self, delivery: Delivery) -> Outcome:
+        """Bring a delivery, which is marked as on its way."""
+
+    async def again(self, delivery: Delivery) -> Outcome:
+        """Say what became of one that the last run left on its way; bring it if that is safe."""
+
+
+class Pushes:
+    """The one place that pushes deliveries of a channel. In a chat they leave one by one.
+
+    The store decides who may: a delivery is taken before it leaves.
+    """
+
+    def __init__(
+        self, store: Store, channel: str, outlet: Outlet, background: Background, clock: Clock
+    ) -> None:
+        self._store = store
+        self._channel = channel
+        self._outlet = outlet
+        self._background = background
+        self._clock = clock
+        self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._unkept: dict[int, tuple[Delivery, Outcome]] = {}
+        self._cut_off: list[Delivery] = []
+        self._busy: set[str] = set()
+        self._jobs = 0
+        self._woken = asyncio.Event()
+
+    @property
+    def posting(self) -> int:
+        """How many jobs push something, or are about to."""
+        return self._jobs
+
+    def wake(self) -> None:
+        """Look again at what is due: the channel can speak, or something is due."""
+        self._woken.set()
+
+    def bring(self, chat: str) -> None:
+        """Begin to bring what is due in a chat, behind the caller's back."""
+        self._jobs += 1
+        self._background.start(self._counted(chat), name=f"pushes of {chat}")
+
+    async def notice(self, chat: str, message: str, markdown: str) -> None:
+        """Say something as a message of its own; it is kept when this returns. Raises StoreError."""
+        now = self._clock()
+        await self._store.deliveries.add(
+            NewDelivery(
+                chat=chat, turn=None, message=message, body=markdown, footer="", more="", at=now
+            )
+        )
+        self.bring(chat)
+
+    async def recover(self) -> None:
+        """Take up what the last run left, and what is due, for as long as we live."""
+        self._cut_off = await self._store.deliveries.all_sending(self._channel)
+        self._background.keep(self._retry, name=f"wecom {self._channel} deliveries")
+
+    async def flush(self, chat: str) -> None:
+        """Push what is due in a chat, oldest first, until one of them must wait."""
+        async with self._line(chat), self._at_once:
+            while self._outlet.up and (delivery := await self._next(chat)) is not None:
+                taken = await self._store.deliveries.push(delivery.id, self._channel)
+                if taken is None:
+                    return  # the chat's next contact or /result was first
+                await self._keep(taken, await self._outlet.push(taken))
+
+    async def retry_once(self) -> None:
+        """Begin to bring what may leave now, each chat by itself: none holds up another."""
+        for delivery, outcome in list(self._unkept.values()):
+            await self._keep(delivery, outcome)
+        if not self._outlet.up:
+            return
+        cut_off, self._cut_off = self._cut_off, []
+        for one in cut_off:
+            await self._keep(one, await self._outlet.again(one))
+        for one in await self._store.deliveries.all_waiting(self._channel):
+            if one.next_at <= self._clock() and one.chat not in self._busy:
+                self._busy.add(one.chat)
+                self.bring(one.chat)
+
+    async def _counted(self, chat: str) -> None:
+        try:
+            await self.flush(chat)
+        except StoreError as exc:  # the next look tries again
+            log.warning("deliveries.postponed", chat=chat, error=type(exc).__name__)
+        finally:
+            self._jobs -= 1
+            self._busy.discard(chat)
+
+    def _line(self, chat: str) -> asyncio.Lock:
+        return self._lines.setdefault(chat, asyncio.Lock())
+
+    async def _next(self, chat: str) -> Delivery | None:
+        """Return the oldest that is due; None when it may not leave yet."""
+        due = await self._store.deliveries.due(chat, self._channel)
+        return due[0] if due and due[0].next_at <= self._clock() else None
+
+    async def _retry(self) -> None:
+        while True:
+            await self.retry_once()
+            now = self._clock()
+            at = await self._store.deliveries.next_at(now, self._channel)
+            pause_s = min([RETRY_S] if at is None else [RETRY_S, (at - now) / 1000])
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._woken.wait()
+            self._woken.clear()
+
+    async def _keep(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Write down what became of a push; later, when the store cannot now."""
+        try:
+            await self._write(delivery, outcome)
+        except StoreError as exc:
+            if delivery.id not in self._unkept:
+                postponed(delivery, exc)
+            self._unkept[delivery.id] = (delivery, outcome)
+            return
+        self._unkept.pop(delivery.id, None)
+        tell(delivery, outcome, self._channel)
+
+    async def _write(self, delivery: Delivery, outcome: Outcome) -> None:
+        deliveries, cause, via = self._store.deliveries, outcome.cause, self._channel
+        match outcome.kind:
+            case "sent":
+                await deliveries.settle(delivery.id, "sent", via=via)
+            case "doubtful":
+                await deliveries.settle(delivery.id, "unknown", cause, via=via)
+            case "barred" | "refused":
+                await deliveries.settle(delivery.id, "failed", cause, via=via)
+            case _:  # it never left, or is not wanted now
+                at = self._clock() + delay_ms(delivery.attempts, outcome)
+                await deliveries.release(delivery.id, cause, at)

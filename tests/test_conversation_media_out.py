@@ -1,0 +1,55 @@
+"""Files that leave: pictures in a reply of the callback, what a turn puts into its outbox."""
+
+import base64
+from pathlib import Path
+
+from tests.fakes.opencode_turns import say, tool
+from tests.fault_fixtures import brought
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"picture" * 20
+
+
+def shown(talk):
+    """Return the pictures of a bubble."""
+    return [base64.b64decode(url.partition(",")[2]) for url in talk.bubble.images]
+
+
+def drawing(path, content=PNG):
+    """Return what an agent does that draws a picture with a command."""
+
+    async def act(run):
+        file = Path(run.directory) / path
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+        await tool("bash", {"command": "python plot.py"}, "done", title="plot")(run)
+
+    return act
+
+
+async def test_a_picture_that_somebody_asks_for_stands_in_the_reply(faked, fake):
+    fake.script(drawing("plot.png"), say("Drawn."))
+    await (await faked.wecom.say("zhangsan", "plot it")).done()
+    talk = await faked.wecom.say("zhangsan", "/send plot.png")
+    assert "plot.png" in await talk.done()
+    assert (shown(talk), faked.wecom.violations) == ([PNG], [])
+
+
+async def test_a_picture_in_the_outbox_of_a_turn_comes_with_its_answer(faked, fake):
+    fake.script(drawing("outbox/plot.png"), say("Here it is."))
+    talk = await faked.wecom.say("zhangsan", "plot it and send it")
+    assert "Here it is." in await talk.done()
+    assert (shown(talk), faked.wecom.violations) == ([PNG], [])
+
+
+async def test_more_pictures_than_a_reply_can_hold_are_left_out_and_named(faked, fake):
+    large = PNG + b"0" * (6 * 1024 * 1024)
+    fake.script(drawing("outbox/1.png", large), drawing("outbox/2.png", large), say("Both."))
+    talk = await faked.wecom.say("zhangsan", "send both")
+    assert "outbox/2.png" in await talk.done()
+    assert (shown(talk), faked.wecom.violations) == ([large], [])
+
+
+async def test_the_agent_is_told_how_to_send_a_file(faked, fake):
+    await (await faked.wecom.say("zhangsan", "hello")).done()
+    await brought(faked, 1)
+    assert "outbox/" in fake.prompts[0].system
