@@ -42,8 +42,9 @@ class Clicks:
 
     async def answer(self, event: PlatformEvent, click: Click) -> Update:
         """Decide, and return how the card looks then. Raises ``StoreError``."""
-        ask = await self._services.asks.find(subject_of(click.task))
-        if ask is None or event.chat is None:
+        chat = event.chat.key if event.chat else ""
+        ask = await self._services.asks.of_card(chat, subject_of(click.task))
+        if ask is None:
             return Update(lost_card(click.task, "zh"), only=event.sender)
         place = await self._place(ask, click)
         if click.key == SPENT:

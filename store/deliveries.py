@@ -25,6 +25,7 @@ from store.delivery_sql import (
     OLDEST,
     POSTPONED,
     PURGE_NOTICES,
+    PUSHED,
     PUSHING,
     READY,
     REFUSED,
@@ -93,6 +94,10 @@ class Deliveries:
     async def all_sending(self, channel: str = CALLBACK) -> list[Delivery]:
         """Return what is on its way anywhere by one channel, oldest first."""
         return await self._all(ALL_SENDING, channel)
+
+    async def pushed(self, channel: str, since: int) -> list[Delivery]:
+        """Return what a channel has pushed since then, or is pushing, in that order."""
+        return await self._all(PUSHED, channel, since)
 
     async def move_house(self, channel: str, to: str, *, groups: bool = True) -> int:
         """Let what is due by a channel leave by another one; return how many.

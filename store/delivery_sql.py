@@ -45,6 +45,12 @@ ALL_WAITING = f"""
 ALL_SENDING = f"""
     SELECT {COLUMNS} FROM deliveries WHERE state = 'sending' AND channel = $1 ORDER BY id
 """
+# Few can have left in the time that anybody asks for.
+PUSHED = f"""
+    SELECT {COLUMNS} FROM deliveries
+    WHERE id > (SELECT COALESCE(MAX(id), 0) FROM deliveries) - {IN_FLIGHT}
+    AND via = $1 AND changed_at >= $2 ORDER BY changed_at, id
+"""
 # Of a channel that is off (`$1`), to one that is on (`$2`); `$3` = 0: to one without groups.
 MOVES = "channel = $1 AND ($3 = 1 OR chat IN (SELECT key FROM chats WHERE kind = 'direct'))"
 MOVE_HOUSE = f"UPDATE deliveries SET channel = $2 WHERE state = 'due' AND {MOVES} RETURNING id"

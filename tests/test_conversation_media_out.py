@@ -1,8 +1,15 @@
 """Files that leave: pictures in a reply of the callback, what a turn puts into its outbox."""
 
+import asyncio
 import base64
 from pathlib import Path
 
+import pytest
+
+from bot.opencode.workspace import folder_name
+from config.settings import load_settings
+from tests import service_fixtures
+from tests.fakes.edge import until
 from tests.fakes.opencode_turns import say, tool
 from tests.fault_fixtures import brought
 
@@ -19,7 +26,7 @@ def drawing(path, content=PNG):
 
     async def act(run):
         file = Path(run.directory) / path
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
         await tool("bash", {"command": "python plot.py"}, "done", title="plot")(run)
 
@@ -53,3 +60,34 @@ async def test_the_agent_is_told_how_to_send_a_file(faked, fake):
     await (await faked.wecom.say("zhangsan", "hello")).done()
     await brought(faked, 1)
     assert "outbox/" in fake.prompts[0].system
+
+
+@pytest.fixture
+async def shop(make_faked, tmp_path, monkeypatch):
+    """A service all of whose chats work in one project."""
+    project, file = tmp_path / "shop", tmp_path / "bot.toml"
+    project.mkdir()
+    file.write_text(f'[projects.shop]\npath = "{project}"\n')
+    monkeypatch.setattr(
+        service_fixtures, "load_settings", lambda _, environ: load_settings(file, environ)
+    )
+    return await make_faked()
+
+
+async def test_in_a_project_of_many_chats_nobody_is_sent_what_another_one_asked_for(shop, fake):
+    theirs = f"outbox/{folder_name('wecom:direct:lisi')}/"
+    over = asyncio.Event()
+
+    async def work(_):
+        await over.wait()
+
+    fake.script(work, say("One."))
+    one = await shop.wecom.say("zhangsan", "work")
+    await until(lambda: fake.prompts)
+    fake.script(drawing(f"{theirs}plot.png"), drawing("outbox/plot.png"), say("Two."))
+    two = await shop.wecom.say("lisi", "plot it and send it")
+    assert "Two." in await two.done()
+    assert theirs in fake.prompts[1].system
+    over.set()
+    assert "One." in await one.done()
+    assert (shown(one), shown(two)) == ([], [PNG])

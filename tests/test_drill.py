@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(600)
 
 # Of the callback each point; of the others where they differ from it most.
 SHORT = {name: Case(name) for name in ON["callback"]} | {"power": Case("C10", "power")}
-OTHERS = {"connection": ("C04", "C14", "C19", "C19s"), "app": ("C04", "C14", "C19", "C22")}
+OTHERS = {"connection": ("C04", "C19", "C19s"), "app": ("C19", "C22")}
 SHORT |= {
     f"{channel}-{name}": Case(name, channel=channel)
     for channel, names in OTHERS.items()

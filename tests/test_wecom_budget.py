@@ -93,3 +93,11 @@ def test_who_waits_as_told_never_exceeds_a_window(steps):
         assert len(within) <= 30
     for start in updates:
         assert len([at for at in updates if start <= at < start + MINUTE_MS]) <= 24
+
+
+def test_what_is_spent_after_the_clock_was_set_back_holds_nothing_up_for_longer():
+    budget = Budget()
+    for _ in range(30):
+        budget.spend("a", HOUR_MS)
+    budget.spend("a", 0)
+    assert budget.wait_ms("a", 0, final=True) <= MINUTE_MS + MARGIN_MS

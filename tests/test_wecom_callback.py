@@ -343,6 +343,15 @@ async def test_x6_an_old_event_is_refused_unless_it_is_known(edge):
     assert await edge.post(body, timestamp=edge.now_s - 601) == (200, None)
 
 
+async def test_x6_an_old_press_of_a_card_is_refused_also_when_it_is_known(edge):
+    press = {"task_id": "per_1@1", "event_key": "allow"}
+    facts = {"eventtype": "template_card_event", "template_card_event": press}
+    body = {"msgid": "E", "from": {"userid": "zhangsan"}, "msgtype": "event", "event": facts}
+    await edge.post(body)
+    assert await edge.post(body, timestamp=edge.now_s - 601) == (403, None)
+    assert len(edge.desk.clicks) == 1
+
+
 # Events and what else comes
 
 

@@ -8,7 +8,7 @@ import structlog
 from bot.access import Access, Role
 from bot.asks.answers import answers
 from bot.asks.codes import new_code
-from bot.asks.decisions import Decisions, is_gone
+from bot.asks.decisions import Decisions, is_gone, same_group
 from bot.asks.kept import Request, covers, dump, load, pending_of, pendings, same
 from bot.cards import Click
 from bot.clock import Clock
@@ -16,6 +16,7 @@ from bot.errors import PeerError, SessionGone, UserError, facts_of
 from bot.opencode.client import OpenCode
 from bot.opencode.model import QuestionRequest, at_work
 from bot.texts import asks as texts
+from bot.texts import cards as card_texts
 from store import Store
 from store.records import AskRecord, NewAsk, TurnRecord
 
@@ -109,6 +110,11 @@ class Asks:
         """Return a request by OpenCode's name for it, whatever became of it."""
         return await self._store.asks.get(ask)
 
+    async def of_card(self, chat: str, ask: str) -> AskRecord | None:
+        """Return the request of a card that was pressed in ``chat``; None when it is another chat's."""
+        record = await self.find(ask)
+        return record if record is not None and same_group(record.chat, chat) else None
+
     async def press(self, chat: str, ask: str, click: Click, *, by: str, role: Role) -> AskRecord:
         """Do what a press of the card of a request means. Raises UserError."""
         record = await self._decisions.open_card(chat, ask, by=by, role=role)
@@ -120,6 +126,8 @@ class Asks:
             case "deny":
                 return await self._deny(record, "", by)
             case "answer":
+                if not click.ticked:
+                    raise UserError(card_texts.TICK_ONE)
                 return await self._answer(record, ",".join(click.ticked), by)
             case _:
                 raise UserError(texts.UNKNOWN_CODE, code=record.code)

@@ -56,7 +56,7 @@ class Decisions:
     async def open_card(self, chat: str, ask: str, *, by: str, role: Role) -> AskRecord:
         """Return the open ask of a card that ``by`` pressed in ``chat``. Raises UserError as above."""
         record = await self._store.asks.get(ask)
-        if record is None or not _same_group(record.chat, chat):
+        if record is None or not same_group(record.chat, chat):
             raise UserError(texts.UNKNOWN_CODE, code="")
         if record.state != "open":  # an equal of it may wait; its code may be another's by now
             equals = [a for a in await self._store.asks.open(record.chat) if a.code == record.code]
@@ -75,7 +75,7 @@ class Decisions:
     async def _of_another_member(self, chat: str, code: str) -> AskRecord | None:
         """Return an open ask of the same group, where each member has a session of their own."""
         for ask in await self._store.asks.all_open():
-            if ask.code == code and _same_group(ask.chat, chat):
+            if ask.code == code and same_group(ask.chat, chat):
                 return ask
         return None
 
@@ -122,7 +122,7 @@ class Decisions:
         return True
 
 
-def _same_group(chat: str, other: str) -> bool:
+def same_group(chat: str, other: str) -> bool:
     """Tell whether two chats are one, or sessions of two members of one group."""
     return chat.split(":")[:GROUP_PARTS] == other.split(":")[:GROUP_PARTS]
 

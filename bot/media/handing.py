@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.media.pixels import HEADS, pixels
 from bot.media.types import HANDED, TEXT, as_text
 from store.records import AttachmentRecord
 
@@ -12,6 +13,7 @@ from store.records import AttachmentRecord
 # and every handed file is kept twice in its database and sent to the model with each later step.
 LIMITS = {TEXT: 64_000, "application/pdf": 8_000_000}
 IMAGE_BYTES = 5_000_000
+PIXELS = 50_000_000  # OpenCode unpacks a picture whole before it shrinks it: 4 bytes each
 PART_BYTES = 12_000_000  # of one prompt
 
 Part = dict[str, object]
@@ -47,6 +49,8 @@ def _part(one: AttachmentRecord, copy: Path) -> Part | None:
     try:
         content = copy.read_bytes()
     except FileNotFoundError:  # swept since, or lost with a disk
+        return None
+    if one.mime in HEADS and (pixels(content, one.mime) or PIXELS + 1) > PIXELS:
         return None
     if one.mime == TEXT:
         content = (as_text(content) or "").encode()

@@ -9,6 +9,8 @@ SUFFIX_CHARS = 16
 MARKS = re.compile(r"""[`$"'\\|;&<>*?!{}\[\]^~#:%@=,]+""")
 BLANKS = re.compile(r"\s+")
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# OpenCode takes what these hold for instructions, to whoever reads another file of their folder.
+INSTRUCTIONS = frozenset({"agents.md", "claude.md", "context.md"})
 ENDINGS = {
     "image/png": ".png",
     "image/jpeg": ".jpg",
@@ -31,6 +33,8 @@ def safe_name(name: str, *, kind: str, number: int, mime: str) -> str:
     plain = BLANKS.sub(" ", MARKS.sub("_", seen)).strip(" .-_")
     if not plain:
         plain = f"{kind}-{number}"
+    if plain.casefold() in INSTRUCTIONS:
+        plain = f"{kind}-{plain}"
     stem, suffix = _split(plain)
     return _fitted(stem, suffix or ENDINGS.get(mime, ""))
 

@@ -44,7 +44,7 @@ def _placed(copy: Path, inbox: int, draft: str, name: str) -> str:
 def _named(draft: str, name: str, inbox: int) -> bool:
     """Give the draft a name that nothing has; False when something has it."""
     try:
-        os.link(draft, name, src_dir_fd=inbox, dst_dir_fd=inbox)
+        os.link(draft, name, src_dir_fd=inbox, dst_dir_fd=inbox, follow_symlinks=False)
     except FileExistsError:
         return False
     return True

@@ -116,7 +116,7 @@ def _vote(pending: Pending, request: QuestionRequest, place: Place, note: str) -
         title=f"❓ {one_line(question.question or question.header, TEXT_CHARS)}",
         about=note or how,
         choices=tuple(
-            Choice(str(number), one_line(option.label, TEXT_CHARS))
+            Choice(str(number), one_line(option.label, TEXT_CHARS) or str(number))
             for number, option in enumerate(question.options, start=1)
         ),
         multiple=question.multiple,

@@ -17,7 +17,7 @@ from bot.render import ChangedFile, age, final, reasons
 from bot.render import Ending as Rendered
 from bot.texts import engine as texts
 from bot.turns.parts import Parts
-from bot.turns.prompting import OUTBOX
+from bot.turns.prompting import outbox_of
 from bot.turns.running import Halt, Running
 from bot.verdict import Over
 from store.crashpoints import crashpoint
@@ -79,6 +79,7 @@ class Ender:
         self._files = parts.files
         self._links = parts.links
         self._clock = parts.clock
+        self._settings = parts.settings
         self.ended: Counter[str] = Counter()
 
     async def end(self, running: Running, ending: Ending) -> None:
@@ -191,8 +192,9 @@ class Ender:
     async def _media(self, running: Running, looked: Looked | None) -> tuple[Medium, ...]:
         """Read what the turn put into its outbox; what may not be sent stays a name in the answer."""
         media: list[tuple[str, Medium]] = []
+        outbox = outbox_of(self._settings, running.record.chat)
         for change in looked.changes if looked else ():
-            if not change.path.startswith(OUTBOX) or change.kind == "deleted":
+            if not change.path.startswith(outbox) or change.kind == "deleted":
                 continue
             if len(media) == SENT_AT_ONCE:
                 break

@@ -11,12 +11,14 @@ from bot.background import Background
 from bot.errors import OpenCodeError, OpenCodeUnavailable, facts_of
 from bot.media import Handed
 from bot.opencode.ids import MessageIds
+from bot.opencode.workspace import folder_name
 from bot.texts import engine as texts
 from bot.texts import media as media_texts
 from bot.turns.enclosing import words_of
 from bot.turns.parts import Parts
 from bot.turns.reading import messages_since
 from bot.turns.running import Running, as_failure
+from config.settings import Settings
 from store.crashpoints import crashpoint
 from store.records import TurnRecord
 
@@ -30,7 +32,7 @@ SERVER_ERROR = 500
 OUTBOX = "outbox/"  # of a workspace: what a turn puts there is sent to the chat
 SYSTEM = (
     "You work for people in a chat. When they ask to be sent a file, copy it into the folder "
-    f"{OUTBOX} of the workspace: it is sent to the chat when you are done (20 MB each at most)."
+    "{outbox} of the workspace: it is sent to the chat when you are done (20 MB each at most)."
 )
 
 
@@ -48,6 +50,7 @@ class Prompter:
         self._store = parts.store
         self._clock = parts.clock
         self._media = parts.media
+        self._settings = parts.settings
         self._ids = ids
         self._background = background
 
@@ -160,7 +163,7 @@ class Prompter:
             parts=parts_of(record, recap, files, words_of(record, files, missing)),
             agent=record.agent,
             model=record.model,
-            system=SYSTEM,
+            system=SYSTEM.format(outbox=outbox_of(self._settings, record.chat)),
         )
 
     async def _call(self, running: Running) -> None:
@@ -201,6 +204,14 @@ class Prompter:
             log.debug("command.unanswered")
         finally:
             running.calling = False
+
+
+def outbox_of(settings: Settings, chat: str) -> str:
+    """Return the folder whose files are sent to a chat (its key).
+
+    In a project that all chats work in each has its own: no look can tell whose hand a file is by.
+    """
+    return f"{OUTBOX}{folder_name(chat)}/" if settings.projects else OUTBOX
 
 
 def parts_of(

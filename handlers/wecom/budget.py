@@ -51,6 +51,7 @@ class Budget:
     def spend(self, chat: str, now: int) -> None:
         """Count a message that leaves, also one that was not allowed to."""
         self._tidy(now)
+        self._settled(chat, now)
         if chat not in self._spent:
             self._spent[chat] = deque(maxlen=self._limits.per_hour)
         self._spent[chat].append(now)

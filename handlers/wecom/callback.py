@@ -242,8 +242,12 @@ class Callback:
         return self._envelope.encrypt(orjson.dumps(cards.update_body(update)))
 
     async def _only_known(self, inbound: Inbound) -> None:
-        """Let an old request pass only if we took its message in when it was fresh."""
-        if isinstance(inbound, InboundMessage | PlatformEvent):
+        """Let an old request pass only if we took its message in when it was fresh.
+
+        A press of a card is never repeated so late, and taken in again it would decide again.
+        """
+        pressed = isinstance(inbound, PlatformEvent) and inbound.click is not None
+        if isinstance(inbound, InboundMessage | PlatformEvent) and not pressed:
             async with asyncio.timeout(ACCEPT_S):
                 if await self._store.inbox.find(inbound.id) is not None:
                     return

@@ -21,7 +21,6 @@ BUTTONS = 6
 CHOICE = 11
 CHOICES = 20
 KEY_BYTES = 1024
-URL_BYTES = 2048
 EVENT = "template_card_event"
 QUESTION = "q"
 LOOKS = {"main": 1, "plain": 3, "danger": 2}

@@ -90,7 +90,7 @@ class LateAnswers:
                 return await self._send(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
             return Outcome("unsent", type(exc).__name__)
-        except (httpx.TransportError, TimeoutError) as exc:
+        except (httpx.RequestError, TimeoutError) as exc:  # also what cannot be unpacked
             return Outcome("doubtful", type(exc).__name__)
 
     async def close(self) -> None:

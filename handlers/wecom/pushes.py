@@ -19,6 +19,7 @@ log = structlog.get_logger()
 
 RETRY_S = 20.0  # between two looks at what is due, at most
 AT_ONCE = 16  # chats
+LONGEST_MS = 600_000  # no delivery waits so long: it was told to by a clock that was set back since
 
 
 class Outlet(Protocol):
@@ -97,7 +98,7 @@ class Pushes:
                 taken = await self._store.deliveries.push(delivery.id, self._channel)
                 if taken is None:
                     return  # the chat's next contact or /result was first
-                await self._keep(taken, await self._outlet.push(taken))
+                await self._keep(taken, await self._pushed(taken))
 
     async def retry_once(self) -> None:
         """Begin to bring what may leave now, each chat by itself: none holds up another."""
@@ -105,13 +106,27 @@ class Pushes:
             await self._keep(delivery, outcome)
         if not self._outlet.up:
             return
-        cut_off, self._cut_off = self._cut_off, []
-        for one in cut_off:
-            await self._keep(one, await self._outlet.again(one))
+        while self._cut_off:
+            await self._take_up(self._cut_off.pop(0))
         for one in await self._store.deliveries.all_waiting(self._channel):
-            if one.next_at <= self._clock() and one.chat not in self._busy:
+            if self._may_leave(one) and one.chat not in self._busy:
                 self._busy.add(one.chat)
                 self.bring(one.chat)
+
+    async def _pushed(self, delivery: Delivery) -> Outcome:
+        try:
+            return await self._outlet.push(delivery)
+        except StoreError as exc:  # an outlet reads before it speaks: nothing has left
+            return Outcome("unsent", type(exc).__name__)
+
+    async def _take_up(self, delivery: Delivery) -> None:
+        """See what became of one that the last run left; where the store fails, the next look does."""
+        try:
+            outcome = await self._outlet.again(delivery)
+        except StoreError:
+            self._cut_off.insert(0, delivery)
+            raise
+        await self._keep(delivery, outcome)
 
     async def _counted(self, chat: str) -> None:
         try:
@@ -128,7 +143,10 @@ class Pushes:
     async def _next(self, chat: str) -> Delivery | None:
         """Return the oldest that is due; None when it may not leave yet."""
         due = await self._store.deliveries.due(chat, self._channel)
-        return due[0] if due and due[0].next_at <= self._clock() else None
+        return due[0] if due and self._may_leave(due[0]) else None
+
+    def _may_leave(self, delivery: Delivery) -> bool:
+        return not 0 < delivery.next_at - self._clock() <= LONGEST_MS
 
     async def _retry(self) -> None:
         while True:

@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from bot.sandbox.corp_rules import Wrong
 from handlers.wecom.app.api import Call, CorpApi, _read_json
@@ -269,3 +271,28 @@ def test_an_answer_without_a_code_says_nothing(answer):
 
 def test_an_answer_may_leave_the_code_out_where_it_holds_what_was_wanted():
     assert _read_json(b'{"media_id":"M"}', "media_id").taken
+
+
+async def test_a_clock_that_was_set_back_does_not_make_a_pause_longer(edge):
+    edge.corp_api.faults.calls.append(60020)
+    assert (await send(edge)).outcome.kind == "unsent"
+    assert not edge.api.up
+    edge.clock.now -= 24 * 60 * MINUTE
+    assert edge.api.up
+
+
+async def test_an_answer_that_cannot_be_unpacked_is_a_doubt():
+    async def broken(_):
+        return web.Response(body=b"no gzip", headers={"Content-Encoding": "gzip"})
+
+    async def token(_):
+        return web.json_response({"access_token": "t", "expires_in": 7200})
+
+    app = web.Application()
+    app.router.add_post("/cgi-bin/message/send", broken)
+    app.router.add_get("/cgi-bin/gettoken", token)
+    async with TestServer(app) as server:
+        api = CorpApi(str(server.make_url("")), CORP_ID, SECRET, lambda: 1000)
+        said = await api.call(Call("/cgi-bin/message/send", body={}))
+        await api.close()
+    assert (said.how, said.cause) == ("doubtful", "DecodingError")

@@ -201,6 +201,14 @@ async def test_x6_an_old_request_is_refused_unless_its_message_is_known(edge):
     assert len(edge.desk.accepted) == 1
 
 
+async def test_x6_an_old_press_of_a_card_is_refused_also_when_it_is_known(edge):
+    event = {"MsgType": "event", "Event": "template_card_event", "EventKey": "allow"}
+    press = corp_xml.xml(HEAD | {"CreateTime": 1_700_000_000} | event | {"TaskId": "per_1@1"})
+    assert (await post(edge, press))[0] == 200
+    assert (await post(edge, press, timestamp=edge.clock() // 1000 - 601))[0] == 403
+    assert len(edge.desk.clicks) == 1
+
+
 async def test_x2_what_is_too_large_is_cut_off(edge):
     async with (
         aiohttp.ClientSession() as http,

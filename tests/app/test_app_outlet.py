@@ -65,6 +65,17 @@ async def test_a_push_that_stays_in_doubt_is_told_so(edge, asked):
     assert edge.said() == [DONE]
 
 
+@pytest.mark.parametrize("later", [20, 40])
+async def test_a_push_in_doubt_is_repeated_only_while_wecom_knows_copies(edge, asked, later):
+    _, turn, reply = asked
+    edge.corp_api.faults.calls.extend(["lose_answer", 60020])
+    assert (await finished(edge, turn, reply)).state == "due"
+    edge.clock.now += later * MINUTE
+    await edge.retry()
+    assert (await edge.delivery(turn)).state == ("sent" if later == 20 else "unknown")
+    assert edge.said() == [DONE]
+
+
 async def test_l1_after_45009_answers_come_late_once_and_in_order(edge):
     turns = [await edge.asked(f"question {n}") for n in range(3)]
     edge.corp_api.faults.calls.append(45009)
@@ -198,6 +209,43 @@ async def test_what_is_due_at_a_start_leaves(edge, asked):
     await edge.restart()
     await edge.channel.recover()
     await until(lambda: edge.said() == [DONE])
+
+
+async def test_after_a_restart_an_equal_answer_is_seen_and_what_was_said_counts(edge):
+    for _ in range(2):
+        _, turn, reply = await edge.asked()
+        assert (await finished(edge, turn, reply)).state == "sent"
+        await edge.restart()
+        await edge.channel.recover()
+    assert edge.said() == [DONE, f"{DONE}\n(2)"]
+    assert edge.channel.replies.outlet._budget.left("zhangsan", edge.clock()) == 28
+
+
+async def test_what_leaves_in_between_is_counted_before_each_part(edge, asked):
+    _, turn, reply = asked
+    outlet = edge.channel.replies.outlet
+    for _ in range(28):
+        outlet._budget.spend("zhangsan", edge.clock())
+    edge.corp_api.faults.calls.append("hang")  # the first part; meanwhile something else leaves
+    await edge.end(turn, "\n".join("x" * 60 for _ in range(40)), more="")
+    await reply.finish(Answer("the answer"))
+    await until(lambda: edge.corp_api.calls["message/send"] == 1)
+    outlet._budget.spend("zhangsan", edge.clock())
+    edge.corp_api.faults.going_on.set()
+    await edge.settled()
+    assert (len(edge.said()), (await edge.delivery(turn)).state) == (1, "due")
+    edge.clock.now += 2 * MINUTE
+    await edge.retry()
+    assert (len(edge.said()), (await edge.delivery(turn)).state) == (2, "sent")
+
+
+async def test_what_a_channel_owes_that_is_off_leaves_when_it_is_asked_for(edge, asked):
+    _, turn, _ = asked
+    await edge.end(turn)
+    await edge.store.deliveries.move_house("app", "connection")
+    await edge.channel.replies.deliver((await edge.delivery(turn)).id)
+    await edge.settled()
+    assert edge.said() == [DONE]
 
 
 # News of a turn that runs.

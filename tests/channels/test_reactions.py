@@ -15,9 +15,53 @@ from tests.fakes.edge import until as until_so
 
 DIRECT = "wecom:direct:zhangsan"
 MINUTE = 60_000
-GIVEN_UP = [code for code, rule in RULES.items() if rule.reaction == "give up"]
-STOPPED = [code for code, rule in RULES.items() if rule.reaction == "stop"]
-BARRED = [code for code, reaction in frames.REACTIONS.items() if reaction == "barred"]
+# What the codes of the long connection ask for, and those of the API: of each, once more, by hand.
+OF_CONNECTION = {
+    "again": {-1},
+    "wait": {45009, 45033, 846607},
+    "elsewhere": {846605},
+    "expired": {846608},
+    "subscribe": {846609},
+    "stop": {40001, 853000},
+    "barred": {40008, 40058, 44004, 45002, 48002, 93004, 93006, 93008},
+}
+OF_API = {
+    "again": {-1},
+    "renew": {40014, 42001},
+    "rest": {45009, 45033},
+    "stop": {
+        *(40001, 40013, 40056, 41001, 41004, 48002, 50003),
+        *(60011, 60020, 80001, 85005, 301002),
+    },
+    "give up": {
+        *(40003, 40004, 40006, 40007, 40008, 40009, 40011, 44001, 44004, 45002),
+        *(81013, 93000, 93004, 93008, 830002),
+    },
+}
+GIVEN_UP = sorted(OF_API["give up"])
+STOPPED = sorted(OF_API["stop"])
+BARRED = sorted(OF_CONNECTION["barred"])
+
+
+def grouped(reactions):
+    """Turn codes and their reactions around."""
+    return {
+        reaction: {code for code, each in reactions.items() if each == reaction}
+        for reaction in set(reactions.values())
+    }
+
+
+def test_each_code_of_the_long_connection_asks_for_what_is_written_here():
+    assert grouped(frames.REACTIONS) == OF_CONNECTION | {"done": {0}}
+
+
+def test_each_code_of_the_api_asks_for_what_is_written_here():
+    assert grouped({code: rule.reaction for code, rule in RULES.items()}) == OF_API
+
+
+def test_whoever_was_too_fast_rests_for_a_minute_and_a_wrong_secret_for_an_hour():
+    assert min(RULES[code].pause_s for code in OF_API["rest"]) >= 60
+    assert RULES[40001].pause_s >= 3600
 
 
 # The long connection: what becomes of an answer

@@ -126,3 +126,12 @@ async def test_what_the_socket_refuses_is_told_as_it_is(calls, wire):
         await wire.until(1)
         calls.answered(Ack("R", 0))
     assert again.result().code == 0
+
+
+async def test_a_frame_that_does_not_get_out_is_missed():
+    async def stuck(_):
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(10):
+        with pytest.raises(Unanswered):
+            await Calls(stuck, 10.0, send_s=ACK_S).call(asks(1))

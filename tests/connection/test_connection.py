@@ -4,9 +4,14 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
+from bot.background import Background
+from bot.clock import now_ms
 from handlers.wecom.connection import frames
 from handlers.wecom.connection.calls import Unsent
+from handlers.wecom.connection.connection import Connection
 from tests.connection.stage import BRISK, FAST, SECRET, Stage, until
 
 
@@ -163,3 +168,41 @@ async def test_groups_that_are_heard_no_more_are_a_trouble(stage, clock):
         await stage.say("/in the group again", group="wrG")
     assert facts(stage)["trouble"] == ""
     assert facts(stage)["last_group_at"] > 0
+
+
+async def test_a_connection_that_opens_while_we_leave_throws_nobody_out():
+    opening, going_on, said = asyncio.Event(), asyncio.Event(), []
+
+    async def slow(request):
+        opening.set()
+        await going_on.wait()
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        said.extend([message.data async for message in socket])
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/", slow)
+    async with asyncio.timeout(20), TestServer(app) as server, Background() as background:
+        url = str(server.make_url("/"))
+        connection = Connection(url, "bot", SECRET, None, now_ms, BRISK)
+        background.start(connection.run(), name="connection")
+        await opening.wait()
+        await connection.close()
+        going_on.set()
+        await until(lambda: not len(background))
+    assert (connection.state, connection.counts["opened"], said) == ("closed", 0, [])
+
+
+async def test_what_was_told_is_kept_before_we_leave(stage, wecom):
+    accept = stage.desk.accept
+
+    async def slow(message, stream, **facts):
+        await until(lambda: stage.connection.state == "closed")
+        return await accept(message, stream, **facts)
+
+    stage.desk.accept = slow
+    wecom.begin("zhangsan", {"msgtype": "text", "text": {"content": "hello"}}, msgid="M1")
+    await until(lambda: stage.edge.parts.reception.busy == 1)
+    await stage.edge.close()
+    assert await stage.store.inbox.find("M1") is not None

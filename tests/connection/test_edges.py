@@ -6,6 +6,7 @@ from dataclasses import replace
 from bot.cards import NoticeCard
 from bot.errors import StoreError
 from bot.messages import Answer
+from bot.outbox import SEAM
 from bot.texts import delivery as texts
 from handlers.wecom.budget import Limits
 from store.records import NewDelivery
@@ -311,3 +312,15 @@ async def test_a_final_that_the_store_cannot_give_is_brought_later(stage):
     await until(lambda: left == [] and not stage.edge.posting)
     stage.edge.parts.pushes.wake()
     assert await stage.finished(talk) == SHOWN
+
+
+async def test_what_waited_comes_with_the_final_where_no_bubble_could_bring_it(stage):
+    stage.desk.prefix = "what waited"
+    stage.gateway.faults.next("aibot_respond_msg", 846605)
+    hello = {"msgtype": "text", "text": {"content": "hello"}}
+    talk = stage.wecom.begin("zhangsan", hello, msgid="M1")
+    await until(lambda: (bubble := stage.edge.parts.bubbles.find("M1")) and bubble.dead)
+    reply = await stage.reply("M1")
+    await stage.end("M1")
+    await reply.finish(ANSWER)
+    assert await talk.late_reply() == f"what waited{SEAM}{SHOWN}"

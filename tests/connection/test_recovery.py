@@ -3,6 +3,7 @@
 import asyncio
 
 from bot.messages import Chat, InboundMessage
+from bot.outbox import SEAM
 from bot.texts import delivery as texts
 from bot.texts import engine
 from handlers.wecom.connection.channel import CONNECTION
@@ -142,6 +143,32 @@ async def test_a_final_that_was_on_its_way_is_said_again_in_its_bubble(stage):
     assert await stage.finished(talk) == SHOWN
     assert (await stage.delivered("M1")).state == "sent"
     assert stage.codes == []
+
+
+async def test_a_final_that_was_on_its_way_and_could_not_be_said_again_is_never_pushed(
+    stage, clock
+):
+    talk = await stage.say("hello", "M1")
+    await stage.end("M1")
+    delivery = await stage.delivery("M1")
+    assert await stage.store.deliveries.push(delivery.id, CONNECTION)
+    stage.gateway.faults.next("aibot_respond_msg", 846607)
+    await stage.crash()
+    clock.after((await stage.put_off(delivery.id)).next_at - clock() + 7 * MINUTE)
+    stage.edge.parts.pushes.wake()
+    assert (await stage.delivered("M1", "unknown")).cause == "unacknowledged, then expired"
+    assert talk.late == []
+
+
+async def test_what_waited_for_a_message_stands_above_its_answer_after_a_crash(stage):
+    talk = await stage.say("later", "M1")
+    row = await finished_row(stage, "M1")
+    await stage.store.inbox.reopen("M1", row.stream)  # as if its receipt had not left
+    await stage.store.inbox.show([(row.stream, f"what waited{SEAM}已排队 #1", False)])
+    await stage.crash()
+    (await stage.reply("M1")).update("half")
+    await until(lambda: len(talk.bubbles) == 2)
+    assert talk.bubble.content == f"what waited{SEAM}half"
 
 
 async def test_a_final_that_was_on_its_way_without_a_bubble_is_in_doubt(stage, clock):

@@ -196,13 +196,12 @@ class People:
         used = set()
         for _ in range(TRIES):
             await self._within(
-                lambda: self._answered(line) or self._codes(line) - used or self._card(line),
+                lambda: self._answered(line) or self._codes(line) - used or self._to_press(line),
                 DECIDED_S,
             )
             if self._answered(line):
                 return
-            card = self._card(line)
-            if card and (line.asks_first or not self._codes(line)):
+            if card := self._to_press(line):
                 await self._press(line, card)
                 continue
             codes = sorted(self._codes(line) - used)
@@ -219,8 +218,10 @@ class People:
         with contextlib.suppress(NotThere):  # it was decided in between
             await self._standin.click(line.member, card, ALLOW)
 
-    def _card(self, line):
+    def _to_press(self, line):
         """Return a card that is still to be pressed; one that did nothing is not pressed again."""
+        if self._codes(line) and not line.asks_first:
+            return None
         items = self._standin.transcript(line.chat)
         cards = [
             item for item in items if item.card_of(line.member) and item.id not in self.pressed

@@ -32,6 +32,8 @@ def safe(name, *, kind="file", number=7, mime=""):
         ("two  \t blanks .txt ", "two blanks.txt"),
         ("archive.tar.gz", "archive.tar.gz"),
         ("a.this is no ending", "a.this is no ending"),
+        ("AGENTS.md", "file-AGENTS.md"),
+        ("a/.Context.MD ", "file-Context.MD"),
     ],
 )
 def test_a_name_loses_what_could_do_harm(given, wanted):
@@ -88,3 +90,8 @@ def test_a_name_in_raw_bytes_is_read_as_utf8_else_as_gb18030():
         assert name_of(raw) == "月报.xls"
     raw = b'attachment; filename="\xff.xls"'.decode("utf-8", "surrogateescape")
     assert name_of(raw) == "\u00ff.xls"
+
+
+def test_raw_bytes_where_a_header_promises_percents_are_a_name_as_well():
+    raw = b"attachment; filename*=UTF-8''a\xff%20b.xls".decode("utf-8", "surrogateescape")
+    assert name_of(raw) == "a\ufffd b.xls"

@@ -73,8 +73,11 @@ class CorpApi:
 
     @property
     def up(self) -> bool:
-        """Whether it may be asked now."""
-        return self.trouble is None or self._clock() >= self.trouble.until
+        """Whether it may be asked now; a clock that was set back does not make a pause longer."""
+        if self.trouble is None:
+            return True
+        left_ms = self.trouble.until - self._clock()
+        return not 0 < left_ms <= self.trouble.rule.pause_s * 1000
 
     @property
     def token_until(self) -> int:
@@ -173,7 +176,7 @@ class CorpApi:
                 return await self._send(request, call)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
             return Said("unsent", cause=type(exc).__name__)
-        except (httpx.TransportError, TimeoutError) as exc:
+        except (httpx.RequestError, TimeoutError) as exc:  # also what cannot be unpacked
             return Said("doubtful", cause=type(exc).__name__)
 
     async def _send(self, request: httpx.Request, call: Call) -> Said:

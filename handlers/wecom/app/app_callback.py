@@ -235,8 +235,12 @@ class AppCallback:
         await self._ways.pushes.notice(event.chat.key, event.id, words)
 
     async def _only_known(self, inbound: InboundMessage | PlatformEvent | Ignored) -> None:
-        """Let an old request pass only if we took its message in when it was fresh."""
-        if not isinstance(inbound, Ignored):
+        """Let an old request pass only if we took its message in when it was fresh.
+
+        A press of a card is never repeated so late, and taken in again it would decide again.
+        """
+        pressed = isinstance(inbound, PlatformEvent) and inbound.click is not None
+        if not isinstance(inbound, Ignored) and not pressed:
             async with asyncio.timeout(ACCEPT_S):
                 if await self._ways.store.inbox.find(inbound.id) is not None:
                     return

@@ -18,11 +18,13 @@ from handlers.wecom.app.markup import parser
 from handlers.wecom.app.outlet import AppOutlet
 from handlers.wecom.app.replies import AppReplies
 from handlers.wecom.bubbles import stream_key
-from handlers.wecom.budget import Budget
+from handlers.wecom.budget import HOUR_MS, MARGIN_MS, Budget
 from handlers.wecom.envelope import Envelope
 from handlers.wecom.pushes import Pushes
 from handlers.wecom.timing import Timing
 from store import Store
+
+COUNTED_MS = HOUR_MS + MARGIN_MS  # WeCom counts what was sent in the last hour
 
 
 class AppChannel:
@@ -56,6 +58,9 @@ class AppChannel:
 
     async def recover(self) -> None:
         """Take up what the last run left on its way; the first thing that a start does."""
+        since = self._clock() - COUNTED_MS
+        pushed = await self._replies.store.deliveries.pushed(self.name, since)
+        self._replies.outlet.remember(pushed)
         await self._pushes.recover()
 
     @property

@@ -32,6 +32,7 @@ EVERYBODY = "@all"
 UPDATE_CARD = "/cgi-bin/message/update_template_card"
 MOST_CARDS = 200  # remembered; one waits for seconds
 COPIES_MS = COPIES_S * 1000
+NO_ROOM = Outcome("limited", "as much was said as WeCom brings in a minute or an hour")
 RESTARTED_MS = COPIES_MS - 60_000  # younger: a repeat is a copy, which WeCom does not show again
 
 
@@ -48,6 +49,7 @@ class AppOutlet:
         self._again_after_s = again_after_s
         self._twins = Twins(clock)
         self._brought: dict[int, int] = {}  # of a delivery under way, how many messages arrived
+        self._doubts: dict[int, int] = {}  # of a delivery, since when a message of it may be there
         self._cards: dict[int, tuple[Card, ...]] = {}  # of a delivery, how it looks best
         self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -61,6 +63,9 @@ class AppOutlet:
         member = member_of(delivery.chat)
         if not member:
             return Outcome("barred", "an application has no groups")
+        if self._clock() - self._doubts.get(delivery.id, self._clock()) >= RESTARTED_MS:
+            del self._doubts[delivery.id]
+            return Outcome("doubtful", "a repeat might be seen")
         bodies = self._twins.apart(member, delivery.id, messages_of(answer_of(delivery)))
         cards = self._cards.get(delivery.id, ())
         async with self._line(member):
@@ -69,9 +74,16 @@ class AppOutlet:
             else:
                 outcome = await self._bring(member, delivery.id, bodies)
         if outcome.kind not in {"unsent", "limited"}:
-            self._brought.pop(delivery.id, None)
-            self._cards.pop(delivery.id, None)
+            for memory in (self._brought, self._cards, self._doubts):
+                memory.pop(delivery.id, None)
         return outcome
+
+    def remember(self, pushed: Sequence[Delivery]) -> None:
+        """Know what the last run has sent, oldest first: WeCom counts it, and looks out for copies."""
+        for one in pushed:
+            member = member_of(one.chat)
+            for _ in self._twins.apart(member, one.id, messages_of(answer_of(one))):
+                self._budget.spend(member, one.changed_at)
 
     def draw(self, delivery: int, cards: Sequence[Card]) -> None:
         """Let a delivery leave as cards; not after a restart: it has its words."""
@@ -93,6 +105,7 @@ class AppOutlet:
         """Repeat what was on its way when the service went down, while WeCom knows a copy."""
         if self._clock() - delivery.changed_at >= RESTARTED_MS:
             return Outcome("doubtful", "the service was cut off")
+        self._doubts[delivery.id] = delivery.changed_at
         log.info("delivery.repeated", delivery=delivery.id, turn=delivery.turn, cause="cut off")
         return await self.push(delivery)
 
@@ -156,18 +169,29 @@ class AppOutlet:
     async def _bring(self, member: str, delivery: int, bodies: Sequence[Body]) -> Outcome:
         left = bodies[self._brought.get(delivery, 0) :]
         if self._budget.left(member, self._clock()) < len(left):
-            return Outcome("limited", "as much was said as WeCom brings in a minute or an hour")
+            return NO_ROOM
         for body in left:
+            if not self.has_room(member):  # files and cards have left in between
+                return NO_ROOM
             crashpoint("C18")
+            said_at = self._clock()
             outcome = (await self.send(member, body)).outcome
             crashpoint("C20")
             if outcome.kind == "doubtful":
-                await asyncio.sleep(self._again_after_s)
-                outcome = (await self.send(member, body)).outcome
+                outcome = await self._repeated(member, delivery, body, outcome, said_at)
             if outcome.kind != "sent":
                 return outcome
+            self._doubts.pop(delivery, None)
             self._brought[delivery] = self._brought.get(delivery, 0) + 1
         return Outcome("sent")
+
+    async def _repeated(
+        self, member: str, delivery: int, body: Body, first: Outcome, said_at: int
+    ) -> Outcome:
+        """Send a message once more that may be there: WeCom does not show a copy, for a while."""
+        self._doubts.setdefault(delivery, said_at)
+        await asyncio.sleep(self._again_after_s)
+        return (await self.send(member, body)).outcome if self.has_room(member) else first
 
     def _line(self, member: str) -> asyncio.Lock:
         return self._lines.setdefault(member, asyncio.Lock())

@@ -10,6 +10,7 @@ from bot.clock import Clock
 from bot.errors import StoreError
 from bot.messages import Answer, Medium, Sent
 from bot.texts import Language
+from handlers.wecom.app.app_wire import APP
 from handlers.wecom.app.media import kind_for, upload
 from handlers.wecom.app.outlet import AppOutlet, member_of
 from handlers.wecom.app.parts import compact
@@ -121,6 +122,8 @@ class AppReplies:
         """Bring a kept delivery; it stays due while WeCom's API is not to be had."""
         kept = await self.store.deliveries.get(delivery)
         if kept is not None and kept.state == "due":
+            if kept.channel != APP:  # of a channel that is off: else nobody asked us
+                await self.store.deliveries.move_house(kept.channel, APP, groups=False)
             self.pushes.bring(kept.chat)
 
     async def send_medium(self, chat: str, message: str, medium: Medium) -> Sent:

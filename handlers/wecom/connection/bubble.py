@@ -24,7 +24,7 @@ class Bubble:
     the last word, of the turn ``turn``. ``dead``: no stream can be opened here any more.
     ``doubted``: a last word left us, and nobody said that it arrived. ``parting`` are the words
     with which the open stream is being left, which may stand there already. ``lapsed``: the last run
-    left a stream open, which is too old by now.
+    left a stream open, which is too old by now. ``brought``: a frame with the prefix has left us.
     """
 
     message: str
@@ -52,6 +52,7 @@ class Bubble:
     dead: bool = False
     doubted: bool = False
     lapsed: bool = False
+    brought: bool = True
     pumping: bool = False
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -114,7 +115,8 @@ def take_over(
     """Go on with what the store has of a bubble; ``was_open``: its first stream was left open."""
     bubble.handle, bubble.chat, bubble.sender = row.handle, row.chat, row.sender
     bubble.conversation = Conversation(chat.id, group=chat.kind == "group")
-    bubble.prefix = split(row.shown)[0] if was_open else ""
+    # What had waited for this contact counts as brought: if it was not, it stands above the answer.
+    bubble.prefix = "" if row.finished else split(row.shown)[0]
     stream = row.stream or ""
     since = opened_at(stream, row.received_at)
     if row.finished or not (was_open or is_further(stream)):

@@ -76,7 +76,7 @@ class Bubbles:
         prefix, text = split(opening.markdown)
         prefix = opening.prefix or prefix
         if known is not None and known.live and not opening.finished:
-            known.prefix, known.text = prefix, known.text or text
+            known.prefix, known.brought, known.text = prefix, False, known.text or text
             self._touch(known)
             return known
         bubble = known if known is not None and not opening.finished else None
@@ -147,7 +147,7 @@ class Bubbles:
         if bubble.finished or bubble.last is not None:
             return
         bubble.last, bubble.owed = content, owed
-        if bubble.loaded and not bubble.stream:  # nothing of it stands in WeCom
+        if bubble.loaded and (bubble.dead or not bubble.stream):  # nothing more can be said in it
             bubble.finished = True
         self._touch(bubble)
 
@@ -168,13 +168,22 @@ class Bubbles:
             return Outcome("doubtful", f"unacknowledged, then {outcome.cause}")
         return outcome
 
+    def apart(self, delivery: Delivery) -> str:
+        """Return a delivery as a message of its own, below what its bubble was to bring and did not."""
+        bubble, answer = self._bubbles.get(delivery.message), answer_of(delivery)
+        if delivery.turn is None or bubble is None or bubble.brought:
+            return answer_text(answer)
+        return last_word(bubble, answer)
+
     async def finish_again(self, delivery: Delivery) -> Outcome:
         """Say what became of a final answer that was on its way when the last run was cut off."""
         outcome = await self.finish_with(delivery)
+        bubble = self._bubbles[delivery.message]
+        if outcome.kind in {"unsent", "limited"}:
+            bubble.doubted = True  # by now; the last run may have said it
         if outcome.kind != "refused":
             return outcome
         row = await self._store.inbox.find(delivery.message)
-        bubble = self._bubbles[delivery.message]
         shown = (
             row is not None and row.finished and row.shown == last_word(bubble, answer_of(delivery))
         )
@@ -263,6 +272,7 @@ def _belongs_to(bubble: Bubble, message: InboundMessage, stream: str) -> None:
     chat = message.chat
     bubble.handle, bubble.chat, bubble.sender = message.handle, chat.key, message.sender
     bubble.conversation = Conversation(chat.id, group=chat.is_group)
+    bubble.brought = False
     bubble.begin(stream)
 
 

@@ -8,6 +8,7 @@ from bot.errors import Error
 from handlers.wecom.connection.frames import Ack, Request
 from store.crashpoints import crashpoint
 
+SEND_S = 60.0  # for a frame to get out: WeCom may be gone, and say nothing
 Send = Callable[[bytes], Awaitable[None]]
 
 
@@ -26,9 +27,10 @@ class Calls:
     again: a late answer must not be taken for its own.
     """
 
-    def __init__(self, send: Send, ack_s: float) -> None:
+    def __init__(self, send: Send, ack_s: float, send_s: float = SEND_S) -> None:
         self._send = send
         self._ack_s = ack_s
+        self._send_s = send_s
         self._waiting: dict[str, asyncio.Future[Ack | None]] = {}
         self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._late: dict[str, tuple[float, asyncio.Event]] = {}
@@ -68,13 +70,14 @@ class Calls:
         waiting: asyncio.Future[Ack | None] = asyncio.get_running_loop().create_future()
         self._waiting[request.req_id] = waiting
         try:
-            await self._send(request.encode())
+            async with asyncio.timeout(self._send_s):
+                await self._send(request.encode())
             crashpoint(request.point)
             async with asyncio.timeout(self._ack_s):
                 ack = await waiting
         except TimeoutError as exc:
             self._missed(request.req_id)
-            raise Unanswered(f"no answer within {self._ack_s:g} s") from exc
+            raise Unanswered("no answer in time") from exc
         finally:
             del self._waiting[request.req_id]
         if ack is None:

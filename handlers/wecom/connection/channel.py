@@ -31,6 +31,8 @@ from handlers.wecom.wire import Wire
 from store import Store
 
 CLOSE_S = 0.5  # for the last words of what is open, at the end of the service
+KEEP_S = 0.5  # for what was just told to be kept
+LOOK_S = 0.01
 TROUBLES: dict[str, str] = {
     "kicked": "another connection of this bot took its place: end that one, or take the bot out here",
     "refused": "WeCom does not let the bot in: look at wecom.bot.bot_id and wecom.bot.secret",
@@ -136,11 +138,15 @@ class ConnectionChannel:
         return await self.parts.bubbles.close_leaked()
 
     async def close(self) -> None:
-        """Finish what is shown, and let go of the connection: from then on nothing is told to us."""
+        """Finish what is shown, let go of the connection, and keep what it brought: it comes once."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 await self.parts.bubbles.close()
         await self.parts.connection.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KEEP_S):
+                while self.parts.reception.busy:  # noqa: ASYNC110 - a wait of moments, at the very end
+                    await asyncio.sleep(LOOK_S)
 
     async def let_go(self) -> None:
         """Let go of every connection: there is none any more."""

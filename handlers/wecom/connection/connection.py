@@ -180,6 +180,9 @@ class Connection:
                 )
         except (ClientError, OSError, TimeoutError) as exc:
             return End("lost", type(exc).__name__), 0.0
+        if self._is_closing():  # or it would throw out whoever has come in our place
+            await socket.close()
+            return End("lost", "closing"), 0.0
         calls = Calls(_sender(socket), self._pace.ack_s)
         line = self._line = Line(socket, calls)
         try:

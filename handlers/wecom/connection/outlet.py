@@ -4,9 +4,7 @@ from handlers.wecom.connection import frames
 from handlers.wecom.connection.bubbles import Bubbles
 from handlers.wecom.connection.frames import Json
 from handlers.wecom.connection.speaker import NO_ROOM, Conversation, Speaker
-from handlers.wecom.markdown import answer_text
 from handlers.wecom.outcome import Outcome
-from handlers.wecom.polls import answer_of
 from store import Store
 from store.crashpoints import crashpoint
 from store.records import Delivery
@@ -36,7 +34,7 @@ class ConnectionOutlet:
             if outcome.kind != "refused":
                 return outcome
         crashpoint("C18")
-        outcome = await self.send(delivery.chat, frames.markdown(answer_text(answer_of(delivery))))
+        outcome = await self.send(delivery.chat, frames.markdown(self._bubbles.apart(delivery)))
         crashpoint("C20")
         if outcome.kind == "sent" and delivery.turn is not None:
             self._bubbles.over(delivery.message)
@@ -60,8 +58,8 @@ class ConnectionOutlet:
 
 def _judged(delivery: Delivery, outcome: Outcome) -> Outcome:
     """Give up what was refused for long enough; until then it is tried again."""
-    if outcome.kind == "refused" and delivery.attempts < REFUSALS:
-        return Outcome("unsent", outcome.cause)
+    if outcome.kind == "refused":
+        return Outcome("unsent" if delivery.attempts < REFUSALS else "barred", outcome.cause)
     limited = outcome.kind == "limited" and outcome.cause != NO_ROOM
     if limited and delivery.attempts >= LIMITS:
         return Outcome("barred", outcome.cause)

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 TRIES = 2  # of a last word whose answer got lost: said again, it replaces itself
 FAILURES = 3  # refusals in a row: then nothing is shown in that bubble any more
 AGAIN_S = 1.0  # after a refusal
+ARRIVED = frozenset({"done", "unanswered"})  # surely, or perhaps
 LONG_MS = 600_000  # a turn that lasts so long is shown half as often
 
 Notice = Callable[[str, str, str], Awaitable[None]]
@@ -143,6 +144,7 @@ class Pump:
             bubble.opened_at = self._clock()
         request = frames.stream(bubble.handle, bubble.stream, content, finished=False)
         heard = await self._speaker.say(bubble.conversation, request, final=first)
+        bubble.brought = bubble.brought or heard.kind in ARRIVED
         now = asyncio.get_running_loop().time()
         self._next_at[bubble.conversation.key] = now + self._every_s(bubble)
         if heard.kind == "done":
@@ -228,6 +230,7 @@ class Pump:
         heard = Heard("unsent")
         for _ in range(TRIES):
             heard = await self._speaker.say(bubble.conversation, request)
+            bubble.brought = bubble.brought or heard.kind in ARRIVED
             if heard.kind != "unanswered":
                 break
             bubble.doubted = True

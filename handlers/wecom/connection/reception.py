@@ -62,12 +62,13 @@ class Reception:
         self._arriving_of: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self.hearing = Hearing()
+        self._taking = 0
         self.last_at = 0
 
     @property
     def busy(self) -> int:
-        """How many messages are being accepted."""
-        return len(self._arriving)
+        """How many messages and events are being taken in."""
+        return self._taking
 
     async def told(self, told: Told) -> None:
         """Begin to take in what WeCom brings; waits only while too much is being taken in."""
@@ -79,6 +80,7 @@ class Reception:
             log.warning("connection.malformed", reason=str(exc))
             return
         await self._slots.acquire()
+        self._taking += 1
         self._background.start(self._take(inbound, told.req_id), name=f"frame {told.cmd}")
 
     async def again(self, message: InboundMessage, stream: str) -> None:
@@ -98,6 +100,7 @@ class Reception:
         except StoreBroken:  # the process ends for it
             log.warning("event.unkept", error="StoreBroken")
         finally:
+            self._taking -= 1
             self._slots.release()
 
     async def _in_order(self, message: InboundMessage) -> None:

@@ -16,7 +16,9 @@ from bot.errors import MediaError
 
 REFUSED = "refused"  # the cause of a failure: an address that we do not go to
 HTTPS_PORT = 443
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# IPv4 addresses stand at the end of these.
+AROUND_IPV4 = tuple(map(ipaddress.IPv6Network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96")))
+LOCAL = tuple(map(ipaddress.IPv6Network, ("64:ff9b:1::/48", "fec0::/10")))
 
 
 def checked(address: str, *, allows: Callable[[str], bool], own: URL) -> URL:
@@ -73,11 +75,11 @@ def is_public(address: str) -> bool:
         return False
     if isinstance(found, ipaddress.IPv6Address):
         inner = found.ipv4_mapped or found.sixtofour
-        if found in NAT64:
+        if any(found in one for one in AROUND_IPV4):
             inner = ipaddress.IPv4Address(int(found) & 0xFFFF_FFFF)
         if inner is not None:
             return is_public(str(inner))
-        if found.teredo is not None:
+        if found.teredo is not None or any(found in one for one in LOCAL):
             return False
     return found.is_global and not found.is_multicast
 

@@ -14,7 +14,7 @@ PLAIN = re.compile(r"""filename\s*=\s*([^;"\s][^;"]*)""", re.IGNORECASE)
 def name_of(header: str) -> str:
     """Return the file name that a header gives, the extended form first; empty without one."""
     if found := EXTENDED.search(header):
-        raw = unquote_to_bytes(found[2])
+        raw = _bytes(found[2])
         charset = "utf-8" if found[1].lower() == "utf-8" else "latin-1"
         return raw.decode(charset, "replace")
     if found := QUOTED.search(header):
@@ -25,10 +25,15 @@ def name_of(header: str) -> str:
 
 def _told(name: str) -> str:
     """Return a name without a charset: percent-encoded, or bytes that are most likely UTF-8."""
-    raw = unquote_to_bytes(name.encode("utf-8", "surrogateescape"))
+    raw = _bytes(name)
     for charset in ("utf-8", "gb18030"):
         try:
             return raw.decode(charset)
         except UnicodeDecodeError:
             continue
     return raw.decode("latin-1")
+
+
+def _bytes(name: str) -> bytes:
+    """Return the bytes that a header held: aiohttp stands surrogates in for those that are no UTF-8."""
+    return unquote_to_bytes(name.encode("utf-8", "surrogateescape"))
