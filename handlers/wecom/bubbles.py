@@ -25,6 +25,7 @@ from store.records import InboundRecord
 log = structlog.get_logger()
 
 FLUSH_ROWS = 64  # of one commit, so that messages need not wait behind it
+PICTURE_BYTES = 64 * 1024 * 1024  # of all bubbles; what they are sealed to is twice that
 TELL_EVERY_MS = 60_000  # between two log entries of the same trouble
 
 
@@ -104,6 +105,7 @@ class Bubbles:
         self._open_of: Counter[str] = Counter()
         self._dirty: dict[str, Bubble] = {}
         self._forgotten_from: deque[tuple[int, str]] = deque()
+        self._pictured: deque[Bubble] = deque()  # the oldest first
         self._urgent = asyncio.Event()
         self._trouble_at = 0
 
@@ -143,7 +145,7 @@ class Bubbles:
             return bubble
         prefix, text = split(opening.markdown)
         bubble.prefix = opening.prefix or prefix
-        bubble.images = opening.images
+        self.picture(bubble, opening.images)
         bubble.text = bubble.text or text
         bubble.loaded = True
         self._belongs_to(bubble, message.sender)
@@ -151,6 +153,15 @@ class Bubbles:
         if opening.finished:
             self.finish(bubble, bubble.text)
         return bubble
+
+    def picture(self, bubble: Bubble, images: tuple[Medium, ...]) -> None:
+        """Let a bubble's last word show pictures; when all hold too much, the oldest lose theirs."""
+        bubble.images, bubble.sealed = images, None
+        others = (one for one in self._pictured if one is not bubble and one.images)
+        self._pictured = deque([*others, bubble] if images else others)
+        while sum(map(_weight, self._pictured)) > PICTURE_BYTES and self._pictured[0] is not bubble:
+            oldest = self._pictured.popleft()
+            oldest.images, oldest.sealed = (), None
 
     def expect(self, message: str, received_at: int, language: Language) -> Bubble:
         """Return the bubble of a message; one that is not in memory has to be loaded yet."""
@@ -309,7 +320,12 @@ class Bubbles:
             if stream in self._dirty:
                 self._forgotten_from.append((now + self._timing.remember_ms, stream))
             else:
-                self._bubbles.pop(stream, None)
+                self._drop(stream)
+
+    def _drop(self, stream: str) -> None:
+        bubble = self._bubbles.pop(stream, None)
+        if bubble is not None:
+            bubble.images, bubble.sealed = (), None
 
     def _tell_trouble(self, exc: StoreError) -> None:
         now = self._clock()
@@ -333,6 +349,10 @@ def ended(turn: int | None, language: Language) -> str:
     if turn is None:
         return texts.NOTICE_COMES_SEPARATELY.say(language)
     return texts.ENDED.say(language, n=turn)
+
+
+def _weight(bubble: Bubble) -> int:
+    return sum(len(image.content) for image in bubble.images)
 
 
 def _slices(bubbles: list[Bubble], size: int) -> Iterator[list[Bubble]]:

@@ -62,7 +62,7 @@ class CallbackReply:
     async def finish(self, answer: Answer) -> None:
         """Offer the final answer in the bubble; else it leaves by another way, behind our back."""
         if self._bubble is not None:
-            self._bubble.images = _pictures(answer.media)
+            self._replies.bubbles.picture(self._bubble, _pictures(answer.media))
         delivery = await self._replies.store.deliveries.of_turn(self._turn)
         if delivery is not None:
             await self._replies.way_out.offer(delivery, self._language)

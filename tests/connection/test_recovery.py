@@ -213,6 +213,16 @@ async def test_a_command_that_nobody_carried_out_is_carried_out_after_the_crash(
     assert "done /status" in [one.content for one in stage.bubbles(talk)]
 
 
+async def test_an_old_command_that_nobody_carried_out_is_told_so(stage, clock):
+    talk, handle = await heard(stage, "C0")
+    await left_behind(stage, "C1", handle=handle, kind="command", body="/stop")
+    stage.desk.accepted.clear()
+    clock.after(10 * MINUTE)
+    await stage.crash()
+    assert (await finished_row(stage, "C1")).shown == engine.NOT_RUN.zh
+    assert stage.desk.accepted == []
+
+
 async def test_an_answer_whose_frame_may_have_left_is_said_again_to_the_byte(stage):
     talk, handle = await heard(stage, "C0")
     await left_behind(stage, "C1", handle=handle, kind="command", body="/status", shown="as it was")

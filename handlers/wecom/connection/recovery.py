@@ -19,6 +19,7 @@ from store.records import OPEN_STATES, ChatRecord, InboundRecord, TurnRecord
 
 log = structlog.get_logger()
 
+STALE_MS = 600_000  # a command so old meant what was then; its sender is told that it did not run
 LOOK_S = 2.0  # between two looks whether a final that was due has come
 
 
@@ -81,7 +82,7 @@ class Recovery:
             return await self._of_turn(row, turn)
         if row.shown:
             self._bubbles.say_again(message_of(row, chat), stream, row.shown)
-        elif row.kind == "command":
+        elif row.kind == "command" and self._clock() - row.received_at < STALE_MS:
             await self._reception.again(message_of(row, chat), stream)
         else:
             language: Language = "en" if chat.last_language == "en" else "zh"
