@@ -59,7 +59,7 @@ AT_MOST = {
     "a message of the application": (parts.CONTENT_BYTES, 2048),
     "a card's title in the application": (parts.TITLE_CHARS, 128),
     "a card's words in the application": (parts.DESCRIPTION_CHARS, 512),
-    "a card's address": (max(parts.URL_BYTES, cards.URL_BYTES), 2048),
+    "a card's address": (parts.URL_BYTES, 2048),
     "an image of the application": (app_media.MOST_BYTES["image"], 5 * MIB),
     "a file of the application": (app_media.MOST_BYTES["file"], 20 * MIB),
     "a piece of a medium of the application": (app_media.PIECE_BYTES, 20 * MIB),
