@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import StoreError
-from bot.messages import Answer
+from bot.messages import Answer, Medium
 from handlers.wecom.bubbles import Bubbles, stream_key
 from handlers.wecom.markdown import PREFIX_BYTES, SEAM, answer_text, compose, split, visible
 from handlers.wecom.wire import STREAM_BYTES, Wire
@@ -216,6 +216,21 @@ async def test_a_finished_bubble_leaves_the_memory_and_is_still_answered(edge):
     await until(lambda: len(edge.edge._bubbles) == 0)
     again = await edge.poll(shown["id"])
     assert (again["content"], again["finish"]) == ("done", True)
+
+
+async def test_pictures_are_kept_for_the_newest_bubbles_alone(edge, monkeypatch):
+    monkeypatch.setattr("handlers.wecom.bubbles.PICTURE_BYTES", 100)
+    picture = Medium("x.png", "image", b"0" * 60)
+    bubbles = edge.edge._bubbles
+    first, second = [bubbles.expect(name, 0, "zh") for name in ("M1", "M2")]
+    bubbles.picture(first, (picture,))
+    bubbles.picture(first, (picture,))
+    assert first.images == (picture,)
+    bubbles.picture(second, (picture, picture))
+    assert (first.images, second.images) == ((), (picture, picture))
+    bubbles.picture(second, ())
+    bubbles.picture(first, (picture,))
+    assert (first.images, second.images) == ((picture,), ())
 
 
 async def test_what_could_not_be_saved_is_not_forgotten(edge, monkeypatch):

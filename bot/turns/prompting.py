@@ -32,7 +32,8 @@ SERVER_ERROR = 500
 OUTBOX = "outbox/"  # of a workspace: what a turn puts there is sent to the chat
 SYSTEM = (
     "You work for people in a chat. When they ask to be sent a file, copy it into the folder "
-    "{outbox} of the workspace: it is sent to the chat when you are done (20 MB each at most)."
+    "{outbox} of the workspace. When you are done it is sent to the chat, or linked where a chat "
+    "takes no files: at most ten, 20 MB each, and none that holds secrets."
 )
 
 

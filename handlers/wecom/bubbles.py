@@ -145,7 +145,8 @@ class Bubbles:
             return bubble
         prefix, text = split(opening.markdown)
         bubble.prefix = opening.prefix or prefix
-        self.picture(bubble, opening.images)
+        if opening.images:
+            self.picture(bubble, opening.images)
         bubble.text = bubble.text or text
         bubble.loaded = True
         self._belongs_to(bubble, message.sender)
@@ -158,7 +159,7 @@ class Bubbles:
         """Let a bubble's last word show pictures; when all hold too much, the oldest lose theirs."""
         bubble.images, bubble.sealed = images, None
         others = (one for one in self._pictured if one is not bubble and one.images)
-        self._pictured = deque([*others, bubble] if images else others)
+        self._pictured = deque([*others, bubble])
         while sum(map(_weight, self._pictured)) > PICTURE_BYTES and self._pictured[0] is not bubble:
             oldest = self._pictured.popleft()
             oldest.images, oldest.sealed = (), None

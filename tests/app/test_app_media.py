@@ -1,11 +1,15 @@
 """Media of the application: fetched by their ids, brought to WeCom before they are sent."""
 
+import contextlib
+
 import pytest
 
 from bot.errors import WeComError
 from bot.messages import Answer, Medium
 from handlers.wecom.app import media
+from handlers.wecom.app.fetcher import AT_ONCE, AppMedia
 from handlers.wecom.app.media import fetch, kind_for, upload
+from store.records import AttachmentRecord
 
 MIB = 1024 * 1024
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
@@ -53,6 +57,20 @@ async def test_a_medium_that_is_gone_is_an_error_with_its_code(edge, kept):
 async def test_an_expired_token_costs_a_fetch_nothing_but_another_token(edge, kept):
     edge.corp_api.expire()
     assert (await fetch(edge.api, kept("file", "a.txt", b"content"), MIB)).content == b"content"
+
+
+async def test_no_more_are_in_memory_at_once_than_it_holds(edge, kept):
+    media_id = kept("file", "a.txt", b"content")
+    facts = ("", "", "", 0, "", "", "due", "", 1)
+    one = AttachmentRecord(1, "m", "m", 0, "app", "file", media_id, *facts)
+    source = AppMedia(edge.api)
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(AT_ONCE):
+            assert not source._at_once.locked()
+            await stack.enter_async_context(source.fetch(one, MIB))
+        assert source._at_once.locked()
+    async with source.fetch(one, MIB) as again:
+        assert [piece async for piece in again.pieces] == [b"content"]
 
 
 @pytest.mark.parametrize("fault", ["refuse_503", "no_json", "lose_answer"])

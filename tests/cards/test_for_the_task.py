@@ -98,3 +98,14 @@ async def test_a_press_of_a_button_that_we_never_drew_decides_nothing(desk):
     with refused(texts.UNKNOWN_CODE):
         await desk.asks.press(CHAT, one.id, Click("t@1", "sudo"), by="boss", role="admin")
     assert await desk.asks.open(CHAT) == [one]
+
+
+async def test_a_press_in_another_chat_decides_nothing(desk):
+    await desk.begin(ask("bash", ["ls"]))
+    (one,) = await desk.asked()
+    for chat in ("wecom:direct:lisi", "wecom:group:zhangsan"):
+        with refused(texts.UNKNOWN_CODE):
+            await desk.asks.press(chat, one.id, Click("t@1", "allow"), by="boss", role="admin")
+        assert await desk.asks.of_card(chat, one.id) is None
+    assert await desk.asks.of_card(CHAT, one.id) == one
+    assert await desk.asks.open(CHAT) == [one]

@@ -324,3 +324,11 @@ async def test_what_waited_comes_with_the_final_where_no_bubble_could_bring_it(s
     await stage.end("M1")
     await reply.finish(ANSWER)
     assert await talk.late_reply() == f"what waited{SEAM}{SHOWN}"
+
+
+async def test_a_bubble_in_which_nothing_can_be_said_any_more_is_over_with_its_last_word(stage):
+    await stage.say("hello", "M1")
+    bubble = stage.edge.parts.bubbles.find("M1")
+    bubble.dead = True
+    stage.edge.parts.bubbles.finish(bubble, "the end")
+    assert (bubble.finished, stage.edge.parts.bubbles.open_count) == (True, 0)

@@ -214,7 +214,7 @@ async def test_a_command_that_nobody_carried_out_is_carried_out_after_the_crash(
 
 
 async def test_an_old_command_that_nobody_carried_out_is_told_so(stage, clock):
-    talk, handle = await heard(stage, "C0")
+    _, handle = await heard(stage, "C0")
     await left_behind(stage, "C1", handle=handle, kind="command", body="/stop")
     stage.desk.accepted.clear()
     clock.after(10 * MINUTE)

@@ -1,5 +1,6 @@
 """How media of an application are had: by the id that stands where others have an address."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -11,6 +12,7 @@ from handlers.wecom.app.media import TOO_LARGE, fetch
 from store.records import AttachmentRecord
 
 TOO_OLD = 40007
+AT_ONCE = 2  # each is in memory whole, for a moment twice
 PASSING = frozenset({"again", "renew", "rest"})
 
 
@@ -19,15 +21,17 @@ class AppMedia:
 
     def __init__(self, api: CorpApi) -> None:
         self._api = api
+        self._at_once = asyncio.Semaphore(AT_ONCE)
 
     @contextlib.asynccontextmanager
     async def fetch(self, medium: AttachmentRecord, limit: int) -> AsyncIterator[Download]:
         """Fetch a medium of at most ``limit`` bytes. Raises ``MediaError``."""
-        try:
-            fetched = await fetch(self._api, medium.url, limit)
-        except WeComError as exc:
-            raise _failure(exc.code) from exc
-        yield Download(fetched.name, _pieces(fetched.content))
+        async with self._at_once:
+            try:
+                fetched = await fetch(self._api, medium.url, limit)
+            except WeComError as exc:
+                raise _failure(exc.code) from exc
+            yield Download(fetched.name, _pieces(fetched.content))
 
 
 async def _pieces(content: bytes) -> AsyncIterator[bytes]:
