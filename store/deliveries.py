@@ -173,9 +173,9 @@ class Deliveries:
         facts: dict[str, object] = {"via": "url", "repeat": True, "cause": cause}
         return bool(await moved(self._database, REPEATING, delivery, facts, cause))
 
-    async def postpone(self, delivery: int, cause: str, next_at: int) -> bool:
+    async def postpone(self, delivery: int, cause: str, next_at: int, *, via: str = "url") -> bool:
         """Keep that a repeat did not leave: it is made again, not before ``next_at``."""
-        facts: dict[str, object] = {"via": "url", "repeat": True, "cause": cause}
+        facts: dict[str, object] = {"via": via, "repeat": True, "cause": cause}
         return bool(await moved(self._database, POSTPONED, delivery, facts, next_at))
 
     async def settle(

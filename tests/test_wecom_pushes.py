@@ -18,9 +18,10 @@ class Outlet:
 
     up = True
 
-    def __init__(self, *said):
+    def __init__(self, *said, doubting=False):
         self.said = list(said)
         self.asked = []
+        self.doubting = doubting
 
     async def push(self, delivery):
         self.asked.append(delivery.id)
@@ -30,6 +31,9 @@ class Outlet:
         return said
 
     again = push
+
+    def doubts(self, _):
+        return self.doubting
 
 
 @pytest.fixture
@@ -86,3 +90,19 @@ async def test_a_clock_that_was_set_back_holds_nothing_up(store, background, due
     assert await state(store, due) == "due"
     await Pushes(store, CHANNEL, outlet, background, lambda: 1000).flush(CHAT)
     assert await state(store, due) == "sent"
+
+
+async def test_what_may_be_there_already_stays_on_its_way_until_it_is_brought(
+    store, background, due
+):
+    now = [1000]
+    outlet = Outlet(Outcome("limited", "errcode 45009"), Outcome("sent"), doubting=True)
+    pushes = Pushes(store, CHANNEL, outlet, background, lambda: now[0])
+    await pushes.flush(CHAT)
+    assert await state(store, due) == "sending"
+    assert await store.deliveries.waiting(CHAT) == []  # so that no contact shows it once more
+    await pushes.flush(CHAT)
+    assert outlet.asked == [due.id]  # not before its time
+    now[0] += 120_000
+    await pushes.flush(CHAT)
+    assert (await state(store, due), outlet.asked) == ("sent", [due.id, due.id])

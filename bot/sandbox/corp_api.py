@@ -159,9 +159,11 @@ class CorpApi:
         token = request.query.get("access_token", "")
         if not token:
             raise Wrong(41001, "access_token", "belongs into the query")
-        if token in self._old or (token == self.token and self._until <= self._clock()):
+        known = hmac.compare_digest(token.encode(), self.token.encode())
+        old = any(hmac.compare_digest(token.encode(), one.encode()) for one in self._old)
+        if old or (known and self._until <= self._clock()):
             raise Outdated(42001, "access_token")
-        if not hmac.compare_digest(token.encode(), self.token.encode()):
+        if not known:
             raise Outdated(40014, "access_token")
 
     async def _send(self, request: web.Request) -> web.Response:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -39,6 +40,9 @@ class Outlet(Protocol):
     async def again(self, delivery: Delivery) -> Outcome:
         """Say what became of one that the last run left on its way; bring it if that is safe."""
 
+    def doubts(self, delivery: Delivery) -> bool:
+        """Tell whether something of a delivery that is not brought yet may be there already."""
+
 
 class Pushes:
     """The one place that pushes deliveries of a channel. In a chat they leave one by one.
@@ -58,6 +62,8 @@ class Pushes:
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._unkept: dict[int, tuple[Delivery, Outcome]] = {}
         self._cut_off: list[Delivery] = []
+        # Still on their way: they are tried again, and nobody else may show them meanwhile.
+        self._doubted: dict[int, Delivery] = {}
         self._busy: set[str] = set()
         self._jobs = 0
         self._woken = asyncio.Event()
@@ -94,10 +100,7 @@ class Pushes:
     async def flush(self, chat: str) -> None:
         """Push what is due in a chat, oldest first, until one of them must wait."""
         async with self._line(chat), self._at_once:
-            while self._outlet.up and (delivery := await self._next(chat)) is not None:
-                taken = await self._store.deliveries.push(delivery.id, self._channel)
-                if taken is None:
-                    return  # the chat's next contact or /result was first
+            while self._outlet.up and (taken := await self._take(chat)) is not None:
                 await self._keep(taken, await self._pushed(taken))
 
     async def retry_once(self) -> None:
@@ -108,7 +111,8 @@ class Pushes:
             return
         while self._cut_off:
             await self._take_up(self._cut_off.pop(0))
-        for one in await self._store.deliveries.all_waiting(self._channel):
+        waiting = await self._store.deliveries.all_waiting(self._channel)
+        for one in (*self._doubted.values(), *waiting):
             if self._may_leave(one) and one.chat not in self._busy:
                 self._busy.add(one.chat)
                 self.bring(one.chat)
@@ -140,10 +144,15 @@ class Pushes:
     def _line(self, chat: str) -> asyncio.Lock:
         return self._lines.setdefault(chat, asyncio.Lock())
 
-    async def _next(self, chat: str) -> Delivery | None:
-        """Return the oldest that is due; None when it may not leave yet."""
+    async def _take(self, chat: str) -> Delivery | None:
+        """Return the oldest, marked as on its way; None when it may not leave yet, or was taken."""
+        doubted = next((one for one in self._doubted.values() if one.chat == chat), None)
+        if doubted is not None:
+            return self._doubted.pop(doubted.id) if self._may_leave(doubted) else None
         due = await self._store.deliveries.due(chat, self._channel)
-        return due[0] if due and self._may_leave(due[0]) else None
+        if not due or not self._may_leave(due[0]):
+            return None
+        return await self._store.deliveries.push(due[0].id, self._channel)
 
     def _may_leave(self, delivery: Delivery) -> bool:
         return not 0 < delivery.next_at - self._clock() <= LONGEST_MS
@@ -153,7 +162,8 @@ class Pushes:
             await self.retry_once()
             now = self._clock()
             at = await self._store.deliveries.next_at(now, self._channel)
-            pause_s = min([RETRY_S] if at is None else [RETRY_S, (at - now) / 1000])
+            times = [one.next_at for one in self._doubted.values()] + ([at] if at else [])
+            pause_s = min([RETRY_S, *((one - now) / 1000 for one in times if one > now)])
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._woken.wait()
@@ -181,5 +191,12 @@ class Pushes:
             case "barred" | "refused":
                 await deliveries.settle(delivery.id, "failed", cause, via=via)
             case _:  # it never left, or is not wanted now
-                at = self._clock() + delay_ms(delivery.attempts, outcome)
-                await deliveries.release(delivery.id, cause, at)
+                await self._try_again(delivery, outcome)
+
+    async def _try_again(self, delivery: Delivery, outcome: Outcome) -> None:
+        at = self._clock() + delay_ms(delivery.attempts, outcome)
+        if not self._outlet.doubts(delivery):
+            await self._store.deliveries.release(delivery.id, outcome.cause, at)
+            return
+        await self._store.deliveries.postpone(delivery.id, outcome.cause, at, via=self._channel)
+        self._doubted[delivery.id] = replace(delivery, next_at=at, attempts=delivery.attempts + 1)

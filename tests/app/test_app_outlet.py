@@ -69,7 +69,7 @@ async def test_a_push_that_stays_in_doubt_is_told_so(edge, asked):
 async def test_a_push_in_doubt_is_repeated_only_while_wecom_knows_copies(edge, asked, later):
     _, turn, reply = asked
     edge.corp_api.faults.calls.extend(["lose_answer", 60020])
-    assert (await finished(edge, turn, reply)).state == "due"
+    assert (await finished(edge, turn, reply)).state == "sending"
     edge.clock.now += later * MINUTE
     await edge.retry()
     assert (await edge.delivery(turn)).state == ("sent" if later == 20 else "unknown")
@@ -114,7 +114,7 @@ async def test_what_arrived_of_an_answer_is_not_sent_again(edge, asked):
     edge.corp_api.faults.going_on.set()
     edge.corp_api.faults.calls.extend(["hang", "hang", 45009])  # the first two arrive
     kept = await finished(edge, turn, reply, "\n".join("x" * 60 for _ in range(100)))
-    assert kept.state == "due"
+    assert kept.state == "sending"
     first = edge.said()
     assert len(first) == 2
     edge.clock.now += 2 * MINUTE
@@ -233,7 +233,7 @@ async def test_what_leaves_in_between_is_counted_before_each_part(edge, asked):
     outlet._budget.spend("zhangsan", edge.clock())
     edge.corp_api.faults.going_on.set()
     await edge.settled()
-    assert (len(edge.said()), (await edge.delivery(turn)).state) == (1, "due")
+    assert (len(edge.said()), (await edge.delivery(turn)).state) == (1, "sending")
     edge.clock.now += 2 * MINUTE
     await edge.retry()
     assert (len(edge.said()), (await edge.delivery(turn)).state) == (2, "sent")

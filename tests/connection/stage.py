@@ -269,10 +269,12 @@ class Stage:
         return delivery
 
     async def put_off(self, delivery, attempts=1):
-        """Wait until a delivery (its id) was tried so often and is due again; return it."""
+        """Wait until a delivery (its id) was tried so often and waits for its next try; return it."""
         kept = await self.store.deliveries.get(delivery)
         async with asyncio.timeout(20):
-            while kept.attempts < attempts or kept.state != "due":
+            while kept.attempts < attempts or not (
+                kept.state == "due" or kept.next_at > self.clock()
+            ):
                 await asyncio.sleep(0.01)
                 kept = await self.store.deliveries.get(delivery)
         await until(lambda: not self.edge.posting)

@@ -68,9 +68,12 @@ SCANNED = re.compile(rf"SCAN (?:{'|'.join(KEPT)})\b(?! USING (?:COVERING )?INDEX
 # Asked at the start, once an hour, or by an operator; some end after the newest few.
 RARE = {
     "store.chats.ALL",
-    "store.deliveries.COUNTS",
-    "store.deliveries.UNSENT",
-    "store.deliveries.UNSENT_ALL",
+    "store.chats.LAST_CONTACTS",
+    *(
+        f"store.{module}.{name}"
+        for module in ("deliveries", "delivery_sql")
+        for name in ("COUNTS", "MOVE_HOUSE", "MOVE_MESSAGES", "MOVE_TURNS", "UNSENT", "UNSENT_ALL")
+    ),
     "store.files.BLOBS",
     "store.files.OLD_VERSIONS",
     "store.looking.CONTACTS",

@@ -109,6 +109,10 @@ class AppOutlet:
         log.info("delivery.repeated", delivery=delivery.id, turn=delivery.turn, cause="cut off")
         return await self.push(delivery)
 
+    def doubts(self, delivery: Delivery) -> bool:
+        """Tell whether a message of a delivery may be there already, or surely is."""
+        return delivery.id in self._doubts or self._brought.get(delivery.id, 0) > 0
+
     async def show(self, member: str, words: str, wanted: Callable[[], bool]) -> None:
         """Say how a turn stands, if there is room for that and it is still ``wanted``."""
         line = self._line(member)

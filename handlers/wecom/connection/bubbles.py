@@ -168,6 +168,11 @@ class Bubbles:
             return Outcome("doubtful", f"unacknowledged, then {outcome.cause}")
         return outcome
 
+    def doubts(self, message: str) -> bool:
+        """Tell whether a last word has left us, and nobody said that it arrived."""
+        bubble = self._bubbles.get(message)
+        return bubble is not None and bubble.doubted
+
     def apart(self, delivery: Delivery) -> str:
         """Return a delivery as a message of its own, below what its bubble was to bring and did not."""
         bubble, answer = self._bubbles.get(delivery.message), answer_of(delivery)

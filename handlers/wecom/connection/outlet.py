@@ -47,6 +47,10 @@ class ConnectionOutlet:
         outcome = await self._bubbles.finish_again(delivery)
         return CUT_OFF if outcome.kind == "refused" else outcome
 
+    def doubts(self, delivery: Delivery) -> bool:
+        """Tell whether its bubble may show the final already."""
+        return delivery.turn is not None and self._bubbles.doubts(delivery.message)
+
     async def send(self, chat: str, body: Json) -> Outcome:
         """Push a message (its type and content) to a chat (its key)."""
         record = await self._store.chats.get(chat)
