@@ -26,7 +26,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 logging.getLogger("aiosqlite").setLevel(logging.INFO)  # it tells of each statement, twice
 
-settings.register_profile("shared machine", deadline=None)
+# `make fuzz` looks for what fewer examples miss.
+settings.register_profile("shared machine", deadline=None, max_examples=50)
 settings.load_profile("shared machine")
 
 
