@@ -66,7 +66,7 @@ def settle_memory() -> None:
     """Take what the start has made for what stays: no collection looks at it again.
 
     A full collection waits until garbage is a quarter of all that lives. With modules and classes
-    in that sum the memory grew for hours, and each collection stopped everything for 0.1 s.
+    in that sum it hardly ever came, and looked at all of them when it did.
     """
     gc.collect()
     gc.freeze()

@@ -26,8 +26,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 logging.getLogger("aiosqlite").setLevel(logging.INFO)  # it tells of each statement, twice
 
-# `make fuzz` looks for what fewer examples miss.
-settings.register_profile("shared machine", deadline=None, max_examples=50)
+settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
 

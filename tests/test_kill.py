@@ -21,7 +21,7 @@ from tests.service_fixtures import environment, free_port
 
 pytestmark = [pytest.mark.opencode, pytest.mark.timeout(400)]
 
-KILLS = int(os.environ.get("DRILL_KILLS", "5"))
+KILLS = int(os.environ.get("DRILL_KILLS", "20"))
 PEOPLE = ("zhangsan", "lisi", "wangwu", "lead", "boss")
 WECOM = Timing(retry_after_s=1.0, poll_every_s=0.2)
 SETTLE_S = 90.0
