@@ -66,9 +66,10 @@ class Background:
     def keep(self, job: Callable[[], Awaitable[None]], *, name: str, vital: bool = True) -> None:
         """Run ``job`` for as long as the service lives: a transient failure starts it anew.
 
-        Any failure does where the job is not ``vital``: the service can do without it.
+        Any failure does where the job is not ``vital``: the service can do without it, though not
+        without its disk.
         """
-        self._spawn(self._kept(job, name, vital=vital), name)
+        self._spawn(self._guarded(self._kept(job, name, vital=vital), name), name)
 
     def _spawn(self, job: Coroutine[object, object, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(job, name=name)
@@ -78,6 +79,9 @@ class Background:
     async def _guarded(self, job: Coroutine[object, object, None], name: str) -> None:
         try:
             await job
+        except StoreBroken as exc:  # the store tells of it; no line of the job is to blame
+            log.warning("job.failed", job=name, error=facts_of(exc))
+            self._report(exc)
         except Exception:
             log.exception("job.failed", job=name)
 
@@ -86,18 +90,23 @@ class Background:
         while not self._closing:
             try:
                 await job()
+            except StoreBroken:
+                raise
             except Exception as exc:
                 lasting = not transient(exc)
                 if lasting:
                     log.exception("job.failed", job=name)
                 if lasting and vital:
-                    if self._fatal is not None:
-                        self._fatal(exc)
+                    self._report(exc)
                     return
                 log.warning("job.restarted", job=name, error=facts_of(exc))
                 await asyncio.sleep(next(delays))
             else:
                 return
+
+    def _report(self, exc: Exception) -> None:
+        if self._fatal is not None:
+            self._fatal(exc)
 
     async def close(self) -> None:
         """Cancel what still runs and wait until it is gone; at most the grace time."""

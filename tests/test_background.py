@@ -66,6 +66,26 @@ async def test_a_kept_job_that_breaks_is_reported_once_and_not_started_again(tol
     assert not job.done.is_set()
 
 
+async def test_a_broken_disk_ends_every_kind_of_job_in_one_line_each():
+    broken, causes = StoreBroken("I/O error"), []
+    jobs = [Job(broken) for _ in range(3)]
+    async with Background(fatal=causes.append) as background_jobs:
+        with capture_logs() as logs:
+            background_jobs.start(jobs[0](), name="once")
+            background_jobs.keep(jobs[1], name="vital")
+            background_jobs.keep(jobs[2], name="spare", vital=False)
+            async with asyncio.timeout(5):
+                while background_jobs:  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+    assert [(entry["event"], entry["job"]) for entry in logs] == [
+        ("job.failed", "once"),
+        ("job.failed", "vital"),
+        ("job.failed", "spare"),
+    ]
+    assert not [entry for entry in logs if "exc_info" in entry]
+    assert causes == [broken] * 3
+
+
 @pytest.mark.parametrize(
     ("failure", "passes"),
     [
