@@ -1,5 +1,6 @@
 """Fixtures of the whole suite, and skips that a landing counts as failures."""
 
+import gc
 import logging
 import os
 import signal
@@ -28,6 +29,12 @@ logging.getLogger("aiosqlite").setLevel(logging.INFO)  # it tells of each statem
 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
+
+
+def pytest_collection_finish():
+    """Take what all tests are made of for what stays: no collection of garbage looks at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,6 +12,7 @@ import pytest
 
 from bot.__main__ import main
 from bot.sandbox.model import ScriptedModel, provider_config
+from bot.tls import trusted
 from tests.reliability.processes import PATIENCE_S, faulty_disk, over, ready
 from tests.service_fixtures import ADMIN_TOKEN, environment, free_port
 
@@ -26,7 +27,10 @@ async def get(environ, path, *, wanted=200):
     """Ask the service, as soon as it answers at all."""
     url = f"http://127.0.0.1:{environ['BOT_PORT']}{path}"
     headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-    async with asyncio.timeout(PATIENCE_S), httpx.AsyncClient(trust_env=False) as http:
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        httpx.AsyncClient(trust_env=False, verify=trusted()) as http,
+    ):
         while True:
             try:
                 answer = await http.get(url, headers=headers)
@@ -40,7 +44,10 @@ async def get(environ, path, *, wanted=200):
 async def until_gone(environ):
     """Ask whether the service is ready until nobody answers; returns all that it said."""
     url, answers = f"http://127.0.0.1:{environ['BOT_PORT']}/readyz", []
-    async with asyncio.timeout(PATIENCE_S), httpx.AsyncClient(trust_env=False) as http:
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        httpx.AsyncClient(trust_env=False, verify=trusted()) as http,
+    ):
         with contextlib.suppress(httpx.TransportError):
             while True:
                 answers.append((await http.get(url)).json())

@@ -10,6 +10,7 @@ import httpx
 from bot.clock import now_ms
 from bot.doctor.machine import local_port
 from bot.errors import system_words
+from bot.tls import trusted
 
 ANSWER_S = 5.0
 HEADERS = {"User-Agent": "opencode-wecom doctor"}
@@ -43,7 +44,9 @@ async def asking(url: str) -> AsyncIterator[httpx.AsyncClient]:
 @contextlib.asynccontextmanager
 async def asking_directly() -> AsyncIterator[httpx.AsyncClient]:
     """Open a client that goes by no proxy, as the service goes to WeCom."""
-    async with httpx.AsyncClient(timeout=ANSWER_S, headers=HEADERS, trust_env=False) as http:
+    async with httpx.AsyncClient(
+        timeout=ANSWER_S, headers=HEADERS, trust_env=False, verify=trusted()
+    ) as http:
         yield http
 
 

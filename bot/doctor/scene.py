@@ -15,6 +15,7 @@ from bot.opencode.environment import Folders
 from bot.opencode.identity import HOST
 from bot.opencode.probe import Address
 from bot.opencode.server_managed import USERNAME
+from bot.tls import trusted
 from config.data_files import TOKEN_FILE
 from config.problems import Problem
 from config.settings import Settings
@@ -142,7 +143,7 @@ async def _live(scene: Scene, limit_s: float) -> tuple[Mapping[str, object] | No
         return None, "no admin token can be read: it never started here, or is another user's"
     headers = {"Authorization": f"Bearer {token}"}
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=limit_s) as http:
+        async with httpx.AsyncClient(trust_env=False, verify=trusted(), timeout=limit_s) as http:
             answer = await http.get(f"{scene.url}/admin/health", headers=headers)
     except httpx.TimeoutException:
         raise

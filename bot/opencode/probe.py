@@ -14,6 +14,7 @@ import orjson
 from bot.errors import OpenCodeError, OpenCodeUnavailable
 from bot.opencode.capabilities import ASKED, Capabilities, number_of
 from bot.opencode.words import unquoted
+from bot.tls import trusted
 
 OLDEST, NEWEST = "1.2.27", "1.18.33"  # what docs/reference/opencode-versions.md proves
 NEEDED = ("/config", "/agent", "/session/status", "/permission", "/question")
@@ -36,7 +37,9 @@ class Probe:
 
     def __init__(self, address: Address) -> None:
         auth = httpx.BasicAuth(address.username, address.password) if address.password else None
-        self._http = httpx.AsyncClient(base_url=address.url, auth=auth, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=address.url, auth=auth, trust_env=False, verify=trusted()
+        )
 
     async def __aenter__(self) -> Self:
         return self

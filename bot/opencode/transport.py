@@ -13,6 +13,7 @@ import orjson
 from bot.errors import OpenCodeError, OpenCodeUnavailable, SessionGone
 from bot.opencode.fields import as_json, child, decoded, text
 from bot.opencode.words import unquoted
+from bot.tls import trusted
 
 CONNECT_LIMIT_S = 5.0
 FIRST_LOOK_S = 5.0  # then what only reads is asked for once more, with all the patience there is
@@ -34,6 +35,7 @@ class Transport:
             headers={"accept": "application/json", "accept-encoding": "identity"},
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
             trust_env=False,
+            verify=trusted(),
         )
 
     async def close(self) -> None:

@@ -8,6 +8,7 @@ import orjson
 
 from bot.doctor.scene import admin_token, url_of
 from bot.setup.seen import Seen
+from bot.tls import trusted
 from config.settings import Settings
 
 PATIENCE_S = 5.0
@@ -41,7 +42,7 @@ async def find_live(settings: Settings) -> Live | None:
 async def _truth(url: str, token: str) -> Mapping[str, object]:
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
     with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL, ValueError):
-        async with httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False) as http:
+        async with httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False, verify=trusted()) as http:
             answer = await http.get(f"{url}/admin/health", headers=headers)
         value = orjson.loads(answer.content) if answer.is_success else None
         return value if isinstance(value, dict) else {}

@@ -8,6 +8,7 @@ import httpx
 
 from bot.doctor.scene import admin_token, url_of
 from bot.errors import UpgradeError
+from bot.tls import trusted
 from config.settings import Settings
 
 LIMIT_S = 30.0
@@ -38,7 +39,9 @@ class RunningService:
     async def told(self) -> Told | None:
         """Return how it stands; None when it is down. Raises ``UpgradeError`` when it tells nothing."""
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=LIMIT_S) as http:
+            async with httpx.AsyncClient(
+                trust_env=False, verify=trusted(), timeout=LIMIT_S
+            ) as http:
                 answer = await http.get(f"{self.url}/admin/health", headers=self._headers())
         except httpx.TimeoutException as exc:
             raise UpgradeError(f"The service at {self.url} does not answer.") from exc

@@ -11,6 +11,7 @@ import httpx
 import orjson
 
 from bot.cards import Card
+from bot.tls import trusted
 from handlers.wecom.cards import message_body
 from handlers.wecom.outcome import Outcome
 from handlers.wecom.wire import markdown_body
@@ -53,7 +54,11 @@ class LateAnswers:
         self._hosts = frozenset(host.lower() for host in hosts if "*" not in host)
         self._api = _origin(httpx.URL(api_url))
         self._http = httpx.AsyncClient(
-            timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, http2=False
+            timeout=TIMEOUT_S,
+            follow_redirects=False,
+            trust_env=False,
+            verify=trusted(),
+            http2=False,
         )
 
     def allows(self, address: str) -> bool:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx
 
+from bot.tls import trusted
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 START_S = 60.0
@@ -116,7 +118,7 @@ class Victim:
 
     async def ready(self):
         """Wait until it listens and has OpenCode."""
-        async with asyncio.timeout(START_S), httpx.AsyncClient() as http:
+        async with asyncio.timeout(START_S), httpx.AsyncClient(verify=trusted()) as http:
             while not await self._is_ready(http):  # noqa: ASYNC110 - another process cannot set an event
                 await asyncio.sleep(LOOK_S)
 

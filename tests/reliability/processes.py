@@ -10,6 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bot.tls import trusted
+
 ROOT = Path(__file__).parent.parent.parent
 KEPT = ("PATH", "COVERAGE_FILE", "COVERAGE_PROCESS_CONFIG")
 PATIENCE_S = 60
@@ -49,7 +51,10 @@ async def over(process):
 async def ready(environ):
     """Wait until the service of an environment answers, and its OpenCode is there."""
     url = f"http://127.0.0.1:{environ['BOT_PORT']}/readyz"
-    async with asyncio.timeout(PATIENCE_S), httpx.AsyncClient(trust_env=False) as http:
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        httpx.AsyncClient(trust_env=False, verify=trusted()) as http,
+    ):
         while True:
             with contextlib.suppress(httpx.TransportError):
                 parts = (await http.get(url)).json()["parts"]

@@ -18,6 +18,7 @@ from bot.sandbox.model import ScriptedModel, provider_config
 from bot.sandbox.script import hold, say
 from bot.sandbox.timing import Timing
 from bot.texts import engine as texts
+from bot.tls import trusted
 from bot.turns.lanes import INTERRUPT_S
 from store import open_store
 from tests.drill.opencode import PIECES, end_of, words_for
@@ -91,7 +92,7 @@ def seen(talk):
 async def watch_the_door(port):
     """Ask anew and anew on fresh connections; return when each answer was first heard."""
     heard = {}
-    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=trusted(), timeout=PATIENCE_S) as http:
         while True:
             try:
                 answer = await http.get(
@@ -159,7 +160,7 @@ async def test_a_message_that_comes_while_it_ends_is_kept_and_told_so(rig):
 
 
 async def until_closing(port):
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=trusted()) as http:
         while (await http.get(f"http://127.0.0.1:{port}/readyz")).status_code == READY:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

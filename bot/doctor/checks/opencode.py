@@ -23,6 +23,7 @@ from bot.opencode.environment import Folders
 from bot.opencode.probe import Address, Probe, warning_about
 from bot.opencode.transport import Transport, nothing
 from bot.texts import doctor_opencode as titles
+from bot.tls import trusted
 
 ANSWER_S = 5.0
 FIRST_USE_S = 40.0
@@ -111,7 +112,9 @@ async def auth(scene: Scene) -> Iterable[Finding]:
     """Ask without a password: whoever is let in can run commands."""
     if scene.address is None:
         return []
-    async with httpx.AsyncClient(base_url=scene.address.url, trust_env=False) as http:
+    async with httpx.AsyncClient(
+        base_url=scene.address.url, trust_env=False, verify=trusted()
+    ) as http:
         try:
             status = (await http.get(HEALTH, timeout=ANSWER_S)).status_code
         except httpx.HTTPError:
@@ -157,7 +160,7 @@ async def _stream(address: Address) -> AsyncIterator[AsyncIterator[str]]:
     limits = httpx.Timeout(ANSWER_S, read=BEAT_S)
     async with (
         httpx.AsyncClient(
-            base_url=address.url, auth=login, timeout=limits, trust_env=False
+            base_url=address.url, auth=login, timeout=limits, trust_env=False, verify=trusted()
         ) as http,
         http.stream("GET", "/global/event") as response,
     ):

@@ -13,6 +13,7 @@ import orjson
 import structlog
 
 from bot.clock import Clock
+from bot.tls import trusted
 from handlers.wecom.app.codes import BUSY, OK, Rule, rule_of
 from handlers.wecom.app.said import Said
 from handlers.wecom.app.tokens import NoToken, Token, Tokens
@@ -65,7 +66,11 @@ class CorpApi:
         self._secret = secret
         self._clock = clock
         self._http = httpx.AsyncClient(
-            timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, http2=False
+            timeout=TIMEOUT_S,
+            follow_redirects=False,
+            trust_env=False,
+            verify=trusted(),
+            http2=False,
         )
         self._tokens = Tokens(self._fetch_token, clock)
         self.trouble: Trouble | None = None
