@@ -1,4 +1,6 @@
-"""Joins what the C library's heap holds free: cut ever finer, it would ask the system for more.
+"""The memory of the process: how much it is, and how what the C library holds free is joined.
+
+Cut ever finer, the library's heap would ask the system for more.
 
 glibc keeps small freed pieces apart from their neighbours until it is told to join them.
 https://man7.org/linux/man-pages/man3/malloc_trim.3.html
@@ -6,8 +8,21 @@ https://man7.org/linux/man-pages/man3/malloc_trim.3.html
 
 import asyncio
 import ctypes
+import sys
+
+import psutil
 
 EVERY_S = 60.0
+
+
+def resident_bytes() -> int:
+    """Return how much of the process lies in the machine's memory."""
+    return int(psutil.Process().memory_info().rss)
+
+
+def blocks() -> int:
+    """Return how many blocks Python has in use: unlike pages, they are no more after they were freed."""
+    return sys.getallocatedblocks()
 
 
 def tidy(library: object) -> bool:

@@ -1,5 +1,6 @@
 """What travels between an edge and the engine: chats, messages, replies."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -132,6 +133,9 @@ class ReplyStream(Protocol):
 
         Does nothing while the bubble is open: the updates show it there.
         """
+
+    def takes(self, media: Sequence[Medium]) -> bool:
+        """Tell whether the final answer can bring all of these as files, as far as is known by now."""
 
     async def finish(self, answer: Answer) -> None:
         """Bring the turn's final answer, which the store keeps as a delivery, to the chat.

@@ -60,6 +60,10 @@ class Metrics:
         self.database_bytes = self._gauge(
             "bot_database_bytes", "Size of the database with its log."
         )
+        self.memory_bytes = self._gauge("bot_memory_bytes", "Resident memory of the service.")
+        self.memory_blocks = self._gauge(
+            "bot_memory_blocks", "Blocks of memory that Python has in use."
+        )
         self._of_channels()
         self._of_opencode()
         self._of_watchdogs()

@@ -3,6 +3,7 @@
 from bot.errors import UserError
 from bot.links import Links
 from bot.messages import SendsMedia
+from bot.render import path_of
 from bot.texts import about
 from bot.texts import commands as usage
 from bot.texts import showing as texts
@@ -20,17 +21,18 @@ async def send(invocation: Invocation) -> str | Show:
         raise UserError(usage.USAGE, usage=about.SEND.usage.say(language))
     workspace = await services.sessions.directory(invocation.chat)
     path, medium = await services.files.take(workspace, invocation.rest.strip())
+    shown = path_of(path)
     replies = services.outlets.of(invocation.message.channel)
     if isinstance(replies, SendsMedia):
         sent = await replies.send_medium(invocation.chat.key, invocation.message.id, medium)
         text = {"sent": texts.SENT, "refused": texts.SEND_REFUSED}.get(sent, texts.SEND_DOUBTFUL)
-        return text.say(language, path=path, link=await _link(invocation, path))
+        return text.say(language, path=shown, link=await _link(invocation, path))
     link = await _link(invocation, path)
     linked = (texts.SEND_LINKED if link else texts.SEND_UNLINKED).say(
-        language, path=path, link=link
+        language, path=shown, link=link
     )
     if medium.kind == "image" and len(medium.content) <= Show.IMAGE_BYTES:
-        return Show(texts.SENT_HERE.say(language, path=path), (medium,), linked)
+        return Show(texts.SENT_HERE.say(language, path=shown), (medium,), linked)
     return linked
 
 
@@ -49,5 +51,4 @@ async def _link(invocation: Invocation, path: str) -> str:
 
 def _linked(links: Links, n: int, path: str) -> str:
     url = links.raw(n, path)
-    name = path.replace("[", "\\[").replace("]", "\\]")
-    return f"[{name}]({url})" if url else ""
+    return f"[{path_of(path)}]({url})" if url else ""

@@ -13,6 +13,7 @@ import orjson
 import prometheus_client
 from aiohttp import web
 
+from bot import heap
 from bot.choices import NOBODY, in_force, quiet_directory
 from bot.errors import StoreError
 from bot.metrics import Counts, Metrics
@@ -262,6 +263,8 @@ class Health:
         self._gauge_channels()
         health = services.store.health()
         self._watchdogs.gauge(metrics)
+        metrics.memory_bytes.set(heap.resident_bytes())
+        metrics.memory_blocks.set(heap.blocks())
         metrics.database_bytes.set(float(str(health["bytes"])) + float(str(health["wal_bytes"])))
 
     def _gauge_channels(self) -> None:

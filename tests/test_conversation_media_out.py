@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.opencode.workspace import folder_name
+from bot.turns import sending
 from config.settings import load_settings
 from tests import service_fixtures
 from tests.fakes.edge import until
@@ -54,6 +55,32 @@ async def test_more_pictures_than_a_reply_can_hold_are_left_out_and_named(faked,
     talk = await faked.wecom.say("zhangsan", "send both")
     assert "outbox/2.png" in await talk.done()
     assert (shown(talk), faked.wecom.violations) == ([large], [])
+
+
+async def test_what_cannot_come_as_a_file_is_told_with_its_reason(faked, fake):
+    put = [drawing("outbox/a_b.pdf", b"%PDF-1.7"), drawing("outbox/.env", b"KEY=value")]
+    fake.script(*put, drawing("outbox/small.txt", b"1"), say("Done."))
+    talk = await faked.wecom.say("zhangsan", "send all")
+    text = await talk.done()
+    assert "Not sent as files: `outbox/a_b.pdf`. /files 1" in text
+    assert "`outbox/.env` looks like it holds a secret" in text
+    assert "`outbox/small.txt` has a size of 1 B" in text
+    assert (shown(talk), faked.wecom.violations) == ([], [])
+
+
+async def test_of_many_files_the_first_are_named_and_the_rest_is_counted(faked, fake):
+    put = [drawing(f"outbox/{n:02}.pdf", b"%PDF-1.7") for n in range(13)]
+    fake.script(*put, say("Done."))
+    text = await (await faked.wecom.say("zhangsan", "send all")).done()
+    assert "`outbox/09.pdf` and 3 more." in text
+
+
+async def test_more_than_memory_should_hold_is_not_sent(faked, fake, monkeypatch):
+    monkeypatch.setattr(sending, "BYTES_AT_ONCE", 2 * len(PNG))
+    fake.script(*(drawing(f"outbox/{n}.png") for n in range(3)), say("Drawn."))
+    talk = await faked.wecom.say("zhangsan", "draw")
+    assert "Not sent as files: `outbox/2.png`." in await talk.done()
+    assert shown(talk) == [PNG, PNG]
 
 
 async def test_the_agent_is_told_how_to_send_a_file(faked, fake):

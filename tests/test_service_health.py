@@ -116,6 +116,7 @@ async def test_metrics_count_every_callback_once_and_what_happens_to_turns(http,
     assert seen["bot_turns_running"] == seen["bot_turns_queued"] == "0.0"
     assert seen["bot_opencode_up"] == seen["bot_feed_connected"] == "1.0"
     assert float(seen["bot_database_bytes"]) > 0
+    assert float(seen["bot_memory_bytes"]) > float(seen["bot_memory_blocks"]) > 10_000
 
 
 async def test_a_delivery_that_left_is_not_counted_as_waiting_for_ever(http, make_bot, fake):

@@ -4,7 +4,7 @@ from bot.render.asks import ask, asks, example, for_tool, short
 from bot.render.doing import activity, diagnose
 from bot.render.final import ChangedFile, Ending, final
 from bot.render.frame import Detail, Frame, Pending
-from bot.render.pieces import age, plain, size_of
+from bot.render.pieces import age, path_of, plain, size_of
 from bot.render.progress import progress
 from bot.render.reasons import reason
 
@@ -22,6 +22,7 @@ __all__ = [
     "example",
     "final",
     "for_tool",
+    "path_of",
     "plain",
     "progress",
     "reason",

@@ -7,7 +7,7 @@ from typing import Literal
 from bot.fitting import closed
 from bot.messages import Answer
 from bot.opencode.model import ServerError
-from bot.render.pieces import age, code, counts
+from bot.render.pieces import age, counts, path_of
 from bot.render.reasons import kind, reason
 from bot.texts import Language
 from bot.texts import turns as texts
@@ -15,7 +15,6 @@ from bot.texts.turns import Outcome
 
 FILES_SHOWN = 5
 LISTED_SHOWN = 20
-PATH_CHARS = 80
 MISSING_NAMED = 2  # in the status; the line above it names all
 
 
@@ -100,7 +99,7 @@ def _status(ending: Ending) -> str:
 
 def _names(paths: Sequence[str], language: Language) -> str:
     joint = "、" if language == "zh" else ", "
-    return joint.join(code(path, PATH_CHARS) for path in paths)
+    return joint.join(path_of(path) for path in paths)
 
 
 def _wordless(ending: Ending) -> str:
@@ -136,7 +135,7 @@ def _files(ending: Ending) -> str:
 
 
 def _file(change: ChangedFile, language: Language) -> str:
-    path = code(change.path, PATH_CHARS)
+    path = path_of(change.path)
     if change.url:
         path = f"[{path}]({change.url})"
     if change.kind == "deleted":

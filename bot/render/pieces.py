@@ -3,6 +3,7 @@
 import re
 
 KILO = 1024
+PATH_CHARS = 80
 # No pattern looks far ahead from every place where it might begin: a command may be long.
 _SECRETS = re.compile(
     r"(?i)((?:password|passwd|pwd|token|secret|api[_-]?key|access[_-]?key)[\w-]{0,40}[\"']?\s*[=:]\s*"
@@ -38,6 +39,11 @@ def one_line(text: str, chars: int) -> str:
 def code(text: str, chars: int = 60) -> str:
     """Return the text as inline code, so that nothing in it is taken for Markdown."""
     return f"`{one_line(text, chars).replace('`', chr(39))}`"
+
+
+def path_of(path: str) -> str:
+    """Return the path of a file as inline code: its name may hold Markdown."""
+    return code(path, PATH_CHARS)
 
 
 def plain(text: str, chars: int) -> str:

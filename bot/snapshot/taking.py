@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bot.errors import UserError
 from bot.messages import Medium
+from bot.render import path_of
 from bot.snapshot.beneath import Beneath
 from bot.snapshot.places import inside
 from bot.snapshot.secret_paths import withheld
@@ -22,20 +23,22 @@ def take(workspace: Path, path: str) -> tuple[str, Medium]:
     """
     relative = inside(path, workspace)
     if relative is None:
-        raise UserError(texts.SEND_OUTSIDE, path=path)
+        raise UserError(texts.SEND_OUTSIDE, path=path_of(path))
     if withheld(relative):
-        raise UserError(texts.SEND_SECRET, path=relative)
+        raise UserError(texts.SEND_SECRET, path=path_of(relative))
     try:
         with Beneath(workspace) as tree:
             descriptor = tree.open(relative)
     except OSError:
         descriptor = None
     if descriptor is None:
-        raise UserError(texts.SEND_NONE, path=relative)
+        raise UserError(texts.SEND_NONE, path=path_of(relative))
     with os.fdopen(descriptor, "rb") as file:
         size = os.fstat(descriptor).st_size
         if not SMALLEST_BYTES <= size <= SEND_BYTES:
-            raise UserError(texts.SEND_SIZE, path=relative, size=size, limit=SEND_BYTES >> 20)
+            raise UserError(
+                texts.SEND_SIZE, path=path_of(relative), size=size, limit=SEND_BYTES >> 20
+            )
         content = file.read(SEND_BYTES + 1)
     name = relative.rpartition("/")[2]
     return relative, Medium(name, "image" if content.startswith(IMAGES) else "file", content)

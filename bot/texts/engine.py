@@ -147,6 +147,14 @@ FILES_UNSEEN = Text(
     zh="⚠️ 没能检查这次改动了哪些文件，请管理员查看磁盘与日志。E-FILES",
     en="⚠️ It could not be looked up which files changed; an administrator should see disk and log. E-FILES",
 )
+UNSENT = Text(
+    zh="📎 没有作为文件发送：{names}。/files {n} 可以打开。",
+    en="📎 Not sent as files: {names}. /files {n} opens them.",
+)
+UNSENT_MORE = Text(
+    zh="📎 没有作为文件发送：{names}，另有 {more} 个。/files {n} 可以打开。",
+    en="📎 Not sent as files: {names} and {more} more. /files {n} opens them.",
+)
 STOP_UNHEARD = Text(
     zh="OpenCode 没有确认停止，那边可能还在执行；下一条消息会先再停它一次。E-STOP",
     en="OpenCode did not confirm the stop and may still be at work; the next message stops it once more first. E-STOP",

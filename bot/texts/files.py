@@ -73,17 +73,17 @@ NOT_FOUND = Text(
 )
 SEND_OUTSIDE = Text(
     zh="{path} 不在本聊天的工作目录里，没有发送。",
-    en="{path} is not in this chat's workspace; nothing was sent.",
+    en="{path} is not in this chat's workspace; it was not sent.",
 )
 SEND_SECRET = Text(
     zh="{path} 看起来含有密钥，没有发送。",
-    en="{path} looks like it holds a secret; nothing was sent.",
+    en="{path} looks like it holds a secret; it was not sent.",
 )
 SEND_NONE = Text(
     zh="工作目录里没有文件 {path}，没有发送。/files 列出最近改动的文件。",
-    en="There is no file {path} in the workspace; nothing was sent. /files lists what changed last.",
+    en="There is no file {path} in the workspace; it was not sent. /files lists what changed last.",
 )
 SEND_SIZE = Text(
     zh="{path} 有 {size} 字节，能发送的是 5 字节到 {limit} MB，没有发送。",
-    en="{path} has {size} bytes; what can be sent has 5 bytes to {limit} MB. Nothing was sent.",
+    en="{path} has a size of {size} B; what can be sent has 5 B to {limit} MB. It was not sent.",
 )

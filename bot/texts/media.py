@@ -45,6 +45,16 @@ WHY = {
     "disk": Text(zh="服务的磁盘写不进去", en="the service's disk does not take it"),
 }
 
+# Of files that were to go with an answer.
+REFUSED = Text(
+    zh="⚠️ 企业微信没有接受 {names}。/files {n} 可以打开。",
+    en="⚠️ WeCom did not take {names}. /files {n} opens them.",
+)
+DOUBTFUL = Text(
+    zh="⚠️ 不确定 {names} 是否已送达。/files {n} 可以打开。",
+    en="⚠️ Nobody can tell whether {names} arrived. /files {n} opens them.",
+)
+
 # In the prompt.
 ENCLOSED = Text(zh="附件（在工作目录中）：", en="Attached files, in the workspace:")
 ENCLOSED_ONE = Text(zh="- {path}（{mime}，{size}）", en="- {path} ({mime}, {size})")

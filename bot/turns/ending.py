@@ -1,6 +1,5 @@
 """End a turn: look at its files, write its last words down, then bring them to the chat."""
 
-import contextlib
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,9 +8,8 @@ from typing import Self
 import structlog
 
 from bot.claims import claimed
-from bot.errors import UserError
 from bot.files import Looked
-from bot.messages import Answer, Medium
+from bot.messages import Answer
 from bot.opencode.model import ServerError
 from bot.render import ChangedFile, age, final, reasons
 from bot.render import Ending as Rendered
@@ -19,13 +17,13 @@ from bot.texts import engine as texts
 from bot.turns.parts import Parts
 from bot.turns.prompting import outbox_of
 from bot.turns.running import Halt, Running
+from bot.turns.sending import to_send
 from bot.verdict import Over
 from store.crashpoints import crashpoint
 from store.records import FileChange, NewDelivery, TurnState
 
 log = structlog.get_logger()
 
-SENT_AT_ONCE = 10  # files of an outbox, and pictures in one reply of WeCom
 # Outcomes of the server's own making that are no failure of the turn.
 FINE = frozenset({"answered", "empty", "length", "merged"})
 STOPPED = frozenset({"aborted", "rejected"})
@@ -86,6 +84,8 @@ class Ender:
         """Keep how the turn ended and bring its answer; nothing is shown that is not kept."""
         text = self._text(running, ending)
         looked = await self._look(running, text)
+        outbox = outbox_of(self._settings, running.record.chat)
+        media = await to_send(running, looked, self._files, outbox)
         answer = await self._answer(running, ending, text, looked)
         kept = await self._keep(running, ending, text, answer)
         log.info(
@@ -98,7 +98,6 @@ class Ender:
             chars=len(text),
         )
         if kept:
-            media = await self._media(running, looked)
             await running.reply.finish(replace(answer, media=media))
 
     async def give_up(self, running: Running) -> None:
@@ -188,19 +187,6 @@ class Ender:
                 notes=running.notes,
             )
         )
-
-    async def _media(self, running: Running, looked: Looked | None) -> tuple[Medium, ...]:
-        """Read what the turn put into its outbox; what may not be sent stays a name in the answer."""
-        media: list[tuple[str, Medium]] = []
-        outbox = outbox_of(self._settings, running.record.chat)
-        for change in looked.changes if looked else ():
-            if not change.path.startswith(outbox) or change.kind == "deleted":
-                continue
-            if len(media) == SENT_AT_ONCE:
-                break
-            with contextlib.suppress(UserError):
-                media.append(await self._files.take(Path(running.record.directory), change.path))
-        return tuple(medium for _, medium in media)
 
     def _url(self, change: FileChange) -> str:
         """Return the link that opens a changed file itself, empty where it is not served."""

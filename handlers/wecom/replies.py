@@ -1,6 +1,6 @@
 """How the engine answers over the callback: a bubble while it is open, then the ways out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from bot.background import Background
 from bot.cards import Card
@@ -59,10 +59,21 @@ class CallbackReply:
         way_out = self._replies.way_out
         await way_out.notice(self._chat, self._message, markdown, _late(self._chat, cards))
 
+    def takes(self, media: Sequence[Medium]) -> bool:
+        """Tell whether the bubble's last word can show all of these: pictures, within WeCom's limits."""
+        bubble = self._bubble
+        return (
+            bubble is not None
+            and not bubble.finished
+            and len(media) <= PICTURES
+            and all(one.kind == "image" for one in media)
+            and sum(len(one.content) for one in media) <= PICTURE_BYTES
+        )
+
     async def finish(self, answer: Answer) -> None:
         """Offer the final answer in the bubble; else it leaves by another way, behind our back."""
         if self._bubble is not None:
-            self._replies.bubbles.picture(self._bubble, _pictures(answer.media))
+            self._replies.bubbles.picture(self._bubble, answer.media)
         delivery = await self._replies.store.deliveries.of_turn(self._turn)
         if delivery is not None:
             await self._replies.way_out.offer(delivery, self._language)
@@ -75,17 +86,6 @@ def _late(chat: str, cards: Sequence[Card]) -> Card | None:
     """Return the card that may leave in the stead of words: WeCom takes one, in direct chats."""
     alone = chat.startswith(DIRECT_CHATS) and len(cards) == 1
     return cards[0] if alone and whole(cards[0]) else None
-
-
-def _pictures(media: Iterable[Medium]) -> tuple[Medium, ...]:
-    """Return the pictures that one reply can hold: each within WeCom's limit, and so are all."""
-    pictures: list[Medium] = []
-    room = PICTURE_BYTES
-    for medium in media:
-        if medium.kind == "image" and len(medium.content) <= room and len(pictures) < PICTURES:
-            pictures.append(medium)
-            room -= len(medium.content)
-    return tuple(pictures)
 
 
 class CallbackReplies:

@@ -130,6 +130,17 @@ async def test_the_files_of_an_answer_come_behind_it(edge):
     assert [item.medium or "answer" for item in talk.late] == ["answer", "a.txt"]
 
 
+async def test_a_file_of_an_answer_that_did_not_arrive_is_told(edge):
+    talk, turn, reply = await edge.asked()
+    await edge.end(turn)
+    edge.corp_api.faults.calls.extend([None, 40006])
+    files = (Medium("a_1.txt", "file", b"content"), Medium("b.txt", "file", b"content"))
+    await reply.finish(Answer("the answer", media=files))
+    await talk.late_reply(number=3)
+    assert [item.medium for item in talk.late] == ["", "b.txt", ""]
+    assert "没有接受 `a_1.txt`。/files 1" in talk.late[-1].content
+
+
 async def test_what_a_person_sends_comes_as_an_id_that_can_be_fetched(edge):
     talk = await edge.wecom.upload("zhangsan", "image", "a.png", PNG)
     assert talk.attempts == ["ok"]

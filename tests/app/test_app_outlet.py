@@ -1,5 +1,7 @@
 """What leaves by the application: in order, each once, never more than WeCom brings."""
 
+from dataclasses import replace
+
 import pytest
 
 from bot.messages import Answer
@@ -201,6 +203,20 @@ async def test_what_was_on_its_way_too_long_ago_is_in_doubt(edge, asked):
     outcome = await edge.channel.replies.outlet.again(taken)
     assert outcome.kind == "doubtful"
     assert edge.said() == []
+
+
+async def test_an_answer_whose_first_part_left_too_long_ago_is_in_doubt_however_late_the_last_did(
+    edge, asked
+):
+    _, turn, _ = asked
+    await edge.end(turn)
+    taken = await edge.store.deliveries.push((await edge.delivery(turn)).id, "app")
+    edge.clock.now = taken.created_at + RESTARTED_MS
+    late = replace(taken, attempts=2, changed_at=edge.clock.now - MINUTE)
+    assert (await edge.channel.replies.outlet.again(late)).kind == "doubtful"
+    assert edge.said() == []
+    early = replace(late, created_at=taken.created_at + MINUTE)
+    assert (await edge.channel.replies.outlet.again(early)).kind == "sent"
 
 
 async def test_what_is_due_at_a_start_leaves(edge, asked):

@@ -10,7 +10,7 @@ from bot.cards import NoticeCard, Update
 from bot.errors import WeComError
 from bot.media import fetching
 from bot.messages import Answer, Medium
-from bot.turns import ending
+from bot.turns import sending
 from handlers import clicks
 from handlers.wecom import budget, callback, cards, replies, timing, webhook, wire
 from handlers.wecom.app import app_callback, parts
@@ -43,7 +43,7 @@ AT_MOST = {
     "a medium: the age of its address": (fetching.LIFE_MS, 5 * MINUTE),
     "a reply to a message of the long connection: its age": (STEADY.handle_ms, 24 * HOUR - 1),
     "pictures of one reply": (replies.PICTURES, 10),
-    "files of one turn": (ending.SENT_AT_ONCE, 10),
+    "files of one turn": (sending.SENT_AT_ONCE, 10),
     "pictures of one reply: bytes": (replies.PICTURE_BYTES, 10 * MIB),
     "messages to one conversation in a minute": (LIMITS.per_minute, 30),
     "messages to one conversation in an hour": (LIMITS.per_hour, 1000),

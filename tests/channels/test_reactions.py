@@ -172,6 +172,23 @@ async def test_a_file_whose_upload_is_refused_is_said_not_to_be_sent(stage, weco
     assert await stage.edge.replies.send_medium(DIRECT, "C1", medium) == "refused"
 
 
+async def test_the_files_of_an_answer_that_did_not_arrive_are_told_after_it(stage, wecom):
+    talk = await stage.say("hello", "M1")
+    reply = await stage.reply("M1")
+    wecom.gateway.faults.next("aibot_upload_media_init", 846605, 846605, 846605)
+    wecom.gateway.faults.next("aibot_send_msg", "drop")
+    await stage.end("M1", "the answer")
+    names = ("a_1.txt", "b.txt", "c.txt")
+    files = tuple(Medium(name, "file", b"content") for name in names)
+    await reply.finish(Answer("the answer", media=files))
+    await until(lambda: "a_1.txt" in wecom.transcript("zhangsan")[-1].content)
+    told = wecom.transcript("zhangsan")[-1].content
+    assert "没有接受 `a_1.txt`。/files 1" in told
+    assert "不确定 `b.txt` 是否已送达。/files 1" in told
+    assert "c.txt" not in told
+    assert (await stage.finished(talk)).startswith("the answer")
+
+
 # The application's API: each row of its table
 
 

@@ -41,9 +41,9 @@ async def test_a_channel_that_sends_files_sends_one_and_says_so(make_room):
     folder = await folder_of(room)
     (folder / "out").mkdir()
     (folder / "out/报告.pdf").write_bytes(b"%PDF-1.7 ...")
-    assert await room.say("/send out/报告.pdf") == "✅ 已发送 out/报告.pdf"
+    assert await room.say("/send out/报告.pdf") == "✅ 已发送 `out/报告.pdf`"
     assert sender.sent == [(GROUP.key, "报告.pdf", "file", b"%PDF-1.7 ...")]
-    assert await room.say(f"/发送 {folder / 'out/报告.pdf'}") == "✅ 已发送 out/报告.pdf"
+    assert await room.say(f"/发送 {folder / 'out/报告.pdf'}") == "✅ 已发送 `out/报告.pdf`"
 
 
 @pytest.mark.parametrize(("says", "word"), [("refused", "没有发送"), ("doubtful", "不确定")])
@@ -60,14 +60,14 @@ async def test_a_picture_stands_in_the_reply_where_no_file_can_be_sent(linking):
     (await folder_of(linking) / "a.png").write_bytes(PNG)
     shown = await linking.say("/send a.png")
     assert isinstance(shown, Show)
-    assert (shown.text, [one.content for one in shown.images]) == ("🖼 a.png", [PNG])
+    assert (shown.text, [one.content for one in shown.images]) == ("🖼 `a.png`", [PNG])
     assert "没有发送" in shown.otherwise
 
 
 async def test_another_file_becomes_a_link_to_what_a_turn_left(linking):
     turn = await ended(linking, {"[a].csv": b"1,2,3\n"})
     said = await linking.say("/send [a].csv", language="en")
-    assert said.startswith(f"[\\[a\\].csv](https://bot.example.com/t/{turn.n}/")
+    assert said.startswith(f"[`[a].csv`](https://bot.example.com/t/{turn.n}/")
     (await folder_of(linking) / "new.csv").write_bytes(b"4,5,6\n")
     assert "没有发送" in await linking.say("/send new.csv")
 

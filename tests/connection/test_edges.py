@@ -9,6 +9,8 @@ from bot.messages import Answer
 from bot.outbox import SEAM
 from bot.texts import delivery as texts
 from handlers.wecom.budget import Limits
+from handlers.wecom.connection import frames
+from handlers.wecom.connection.speaker import Conversation
 from store.records import NewDelivery
 from tests.connection.stage import ANSWER, BRISK, FAST, MINUTE, SHOWN, Stage, until
 
@@ -67,6 +69,18 @@ async def test_a_greeting_that_would_be_too_late_is_not_sent(tmp_path, wecom, cl
         stage.desk.welcome = "welcome!"
         assert await wecom.enter("zhangsan") is None
         assert stage.codes == []
+
+
+async def test_what_wecom_takes_only_now_does_not_wait_for_room(stage):
+    await stage.finished(await stage.say("/hello", "C1"))
+    speaker = stage.edge.parts.replies._speaker
+    here = Conversation("zhangsan", group=False)
+    body = {"msgtype": "markdown", "markdown": {"content": "hello"}}
+    now = round(asyncio.get_running_loop().time() * 1000)
+    speaker._budget.rest(here.key, now + 200)
+    request = frames.send("zhangsan", group=False, body=body, now=stage.clock())
+    assert (await speaker.say(here, request, within_s=0.05)).kind == "wait"
+    assert (await speaker.say(here, request)).kind == "done"
 
 
 async def test_a_store_that_is_busy_for_a_moment_loses_no_bubble(stage):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -111,6 +112,15 @@ class Rig:
                 self.commands.append(self.standin.begin(f"c{n % people}", words))
             n, due = n + 1, due + 1 / rate
             await asyncio.sleep(max(0.0, due - loop.time()))
+
+    async def blocks(self):
+        """Return how many blocks of memory the service's Python has in use."""
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"http://127.0.0.1:{self.victim.port}/metrics") as answer,
+        ):
+            told = await answer.text()
+        return int(float(re.search(r"^bot_memory_blocks (\S+)$", told, re.MULTILINE)[1]))
 
     async def settle(self):
         """Wait until every answer is there; who misses one writes again, and asks for it."""

@@ -2,7 +2,7 @@
 
 import matplotlib as mpl
 
-from tests.soak.samples import WAL_MB, after_warm_up, halves, slope
+from tests.soak.samples import BOUNDS, WAL_MB, after_warm_up, halves, slope
 
 mpl.use("Agg")
 
@@ -39,11 +39,13 @@ def draw(samples, title, file):
 def table(samples, lines):
     """Return the figures as Markdown; ``lines`` stand beneath."""
     later = after_warm_up(samples)
-    rss, fds = slope(later, "rss_mb"), slope(later, "fds")
+    rss, blocks, fds = (slope(later, name) for name, _, _ in BOUNDS)
     first, second = halves(later)
     rows = [
         ("resident memory", f"{later[0].rss_mb:.1f} → {later[-1].rss_mb:.1f} MB"),
         ("its slope", f"{rss.per_hour:+.2f} ± {rss.error:.2f} MB/h (bound: 1)"),
+        ("blocks of Python's memory", f"{later[0].blocks:,} → {later[-1].blocks:,}"),
+        ("their slope", f"{blocks.per_hour:+,.0f} ± {blocks.error:,.0f} an hour (bound: 10,000)"),
         ("open descriptors", f"{min(s.fds for s in later)} to {max(s.fds for s in later)}"),
         ("their slope", f"{fds.per_hour:+.1f} ± {fds.error:.1f} an hour"),
         ("threads", f"{min(s.threads for s in later)} to {max(s.threads for s in later)}"),

@@ -12,7 +12,13 @@ MB = 1024 * 1024
 WARM_UP_S = 12 * 60.0  # until each person has written often, and the allocator has settled
 LONG_ENOUGH_S = 10 * 60.0  # of samples after it, for a slope of the memory to mean anything
 RSS_MB_H = 1.0
+BLOCKS_H = 10_000.0  # about 1 MB
 FDS_H = 20.0
+BOUNDS = (
+    ("rss_mb", RSS_MB_H, "MB"),
+    ("blocks", BLOCKS_H, "blocks"),
+    ("fds", FDS_H, "descriptors"),
+)
 WAL_MB = 64.0
 FLAT = 2.0  # times the first half's, and some milliseconds
 FLAT_MS = 20.0
@@ -24,6 +30,7 @@ class Sample:
 
     at_s: float
     rss_mb: float
+    blocks: int  # of Python's memory, in use
     fds: int
     threads: int
     wal_mb: float
@@ -53,10 +60,12 @@ async def watch(rig, ends):
     while loop.time() < ends:
         await asyncio.sleep(EVERY_S)
         taken = rig.stopwatch.taken() or [0.0]
+        blocks = await rig.blocks()
         samples.append(
             Sample(
                 at_s=loop.time() - began,
                 rss_mb=process.memory_info().rss / MB,
+                blocks=blocks,
                 fds=process.num_fds(),
                 threads=process.num_threads(),
                 wal_mb=wal.stat().st_size / MB if wal.exists() else 0.0,
@@ -92,7 +101,7 @@ def faults(samples):
     later = after_warm_up(samples)
     span_s = later[-1].at_s - later[0].at_s
     if span_s >= LONG_ENOUGH_S:
-        for name, limit, unit in (("rss_mb", RSS_MB_H, "MB"), ("fds", FDS_H, "descriptors")):
+        for name, limit, unit in BOUNDS:
             line = slope(later, name)
             if line.least > limit:
                 yield f"{name} grows by {line.per_hour:.1f} ± {line.error:.1f} {unit} an hour"

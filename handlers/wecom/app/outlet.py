@@ -102,10 +102,15 @@ class AppOutlet:
         return (await self.api.call(Call(UPDATE_CARD, body=body))).outcome
 
     async def again(self, delivery: Delivery) -> Outcome:
-        """Repeat what was on its way when the service went down, while WeCom knows a copy."""
-        if self._clock() - delivery.changed_at >= RESTARTED_MS:
+        """Repeat what was on its way when the service went down, while WeCom knows a copy.
+
+        Of one that was tried before, nobody kept when its first message left: at the earliest
+        when it was made.
+        """
+        since = delivery.changed_at if delivery.attempts <= 1 else delivery.created_at
+        if self._clock() - since >= RESTARTED_MS:
             return Outcome("doubtful", "the service was cut off")
-        self._doubts[delivery.id] = delivery.changed_at
+        self._doubts[delivery.id] = since
         log.info("delivery.repeated", delivery=delivery.id, turn=delivery.turn, cause="cut off")
         return await self.push(delivery)
 

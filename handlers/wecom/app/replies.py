@@ -14,6 +14,7 @@ from handlers.wecom.app.app_wire import APP
 from handlers.wecom.app.media import kind_for, upload
 from handlers.wecom.app.outlet import AppOutlet, member_of
 from handlers.wecom.app.parts import compact
+from handlers.wecom.outcome import unsent
 from handlers.wecom.pushes import Pushes
 from store import Store
 from store.records import NewDelivery
@@ -30,13 +31,21 @@ class AppReply:
     """The reply stream of one turn."""
 
     def __init__(
-        self, replies: "AppReplies", turn: int, message: str, chat: str, *, received_at: int
+        self,
+        replies: "AppReplies",
+        turn: int,
+        message: str,
+        chat: str,
+        *,
+        received_at: int,
+        language: Language,
     ) -> None:
         self._replies = replies
         self._turn = turn
         self._message = message
         self._chat = chat
         self._received_at = received_at
+        self._language = language
         self._told_at = replies.clock()
         self._over = False
 
@@ -74,16 +83,30 @@ class AppReply:
         replies.outlet.draw(notice.id, cards)
         replies.pushes.bring(self._chat)
 
+    def takes(self, media: Sequence[Medium]) -> bool:  # noqa: ARG002 - of whatever kind
+        """Tell whether there is somebody to send to: every file is a message of its own."""
+        return bool(member_of(self._chat))
+
     async def finish(self, answer: Answer) -> None:
         """Begin to push the final answer, and then the files that go with it."""
         self._over = True
         self._replies.pushes.bring(self._chat)
         if answer.media:
             self._replies.bringing += 1
-            self._replies.background.start(
-                self._replies.send_media(self._chat, self._message, answer.media),
-                name=f"files of #{self._turn}",
-            )
+            self._replies.background.start(self._send(answer.media), name=f"files of #{self._turn}")
+
+    async def _send(self, media: Sequence[Medium]) -> None:
+        """Send the files of the final answer behind it, and tell of those that did not arrive."""
+        replies = self._replies
+        try:
+            await replies.pushes.flush(self._chat)
+            sent = [(one.name, await replies.send_in_turn(self._chat, one)) for one in media]
+            if words := unsent(sent, self._turn, self._language):
+                await replies.pushes.notice(self._chat, self._message, words)
+        except StoreError as exc:  # the answer is looked at again; these are linked in it
+            log.warning("deliveries.postponed", chat=self._chat, error=type(exc).__name__)
+        finally:
+            replies.bringing -= 1
 
 
 class AppReplies:
@@ -115,8 +138,8 @@ class AppReplies:
         language: Language,
     ) -> AppReply:
         """Return the reply stream of a turn, also of one that began before a restart."""
-        del bubble, language  # there are no bubbles here, and nothing that we say by ourselves
-        return AppReply(self, turn, message, chat, received_at=received_at)
+        del bubble  # there are none here
+        return AppReply(self, turn, message, chat, received_at=received_at, language=language)
 
     async def deliver(self, delivery: int) -> None:
         """Bring a kept delivery; it stays due while WeCom's API is not to be had."""
@@ -142,14 +165,7 @@ class AppReplies:
             return "sent"
         return "doubtful" if said.how == "doubtful" else "refused"
 
-    async def send_media(self, chat: str, message: str, media: tuple[Medium, ...]) -> None:
-        """Send the files of a final answer behind it; what cannot be sent stands in it by name."""
-        try:
-            await self.pushes.flush(chat)
-            for medium in media:
-                await self.outlet.room(member_of(chat))
-                await self.send_medium(chat, message, medium)
-        except StoreError as exc:  # the answer is looked at again; these are linked in it
-            log.warning("deliveries.postponed", chat=chat, error=type(exc).__name__)
-        finally:
-            self.bringing -= 1
+    async def send_in_turn(self, chat: str, medium: Medium) -> Sent:
+        """Send a file as soon as the budget of its member has room."""
+        await self.outlet.room(member_of(chat))
+        return await self.send_medium(chat, "", medium)

@@ -26,7 +26,9 @@ log = structlog.get_logger()
 
 REMEMBER_MS = 60_000  # a bubble that is over: WeCom may bring its message once more
 QUIET_MS = 60_000  # the bubble of a turn that runs changes more often
-LOAD_AGAIN_MS = 2_000  # what the store has of a bubble, when that failed
+LOOK_AGAIN_MS = (
+    2_000  # at what the store has of a bubble: when that failed, and while its final waits
+)
 MARGIN_MS = 30_000  # of an open stream's life, for the last word of one whose final must wait
 
 
@@ -218,9 +220,10 @@ class Bubbles:
             waits = bubble.open and bubble.final is not None and not bubble.doubted
             if waits and waits_long:
                 self.finish(bubble, ended(bubble.turn, bubble.language))
-            if not bubble.loaded and now - bubble.changed_at >= LOAD_AGAIN_MS:
+            if (waits or not bubble.loaded) and now - bubble.changed_at >= LOOK_AGAIN_MS:
                 bubble.changed_at = now
-                self._background.start(self._loaded(bubble), name=f"bubble of {message}")
+                look = self._brought(bubble) if bubble.loaded else self._loaded(bubble)
+                self._background.start(look, name=f"bubble of {message}")
             self._pump.start(bubble)
 
     async def run(self) -> None:
@@ -265,6 +268,13 @@ class Bubbles:
     async def _loaded(self, bubble: Bubble) -> None:
         try:
             await self.load(bubble)
+        except StoreError as exc:  # tried again in a while
+            log.warning("bubbles.unsaved", error=type(exc).__name__, bubbles=1)
+
+    async def _brought(self, bubble: Bubble) -> None:
+        """End a bubble whose final had to wait and was brought by the chat's next contact."""
+        try:
+            await self.conclude(bubble, await self._store.turns.by_message(bubble.message))
         except StoreError as exc:  # tried again in a while
             log.warning("bubbles.unsaved", error=type(exc).__name__, bubbles=1)
 

@@ -220,9 +220,10 @@ class Reception:
         chat = event.chat
         if chat is None:
             return
-        late_ms = self._clock() - event.received_at
-        if late_ms < self._pace.reply_s * 1000:
-            await self._speaker.say(Conversation(chat.id, group=chat.is_group), request)
+        left_s = self._pace.reply_s - (self._clock() - event.received_at) / 1000
+        if left_s > 0:
+            conversation = Conversation(chat.id, group=chat.is_group)
+            await self._speaker.say(conversation, request, within_s=left_s)
 
 
 def _encoded(body: Json) -> bytes:

@@ -17,6 +17,7 @@ from handlers.wecom.connection.outlet import ConnectionOutlet
 from handlers.wecom.connection.reception import CONNECTION
 from handlers.wecom.connection.speaker import Speaker
 from handlers.wecom.connection.uploads import Uploads, kind_of
+from handlers.wecom.outcome import unsent
 from handlers.wecom.pushes import Pushes
 from store import Store
 from store.records import Delivery
@@ -51,6 +52,10 @@ class ConnectionReply:
         if not all(shown) and not bubble.live:
             await replies.pushes.notice(self._chat, bubble.message, markdown)
 
+    def takes(self, media: Sequence[Medium]) -> bool:  # noqa: ARG002 - a file needs no bubble
+        """Tell that every file can be a message of its own."""
+        return True
+
     async def finish(self, answer: Answer) -> None:
         """Begin to bring the final answer, behind our back: the lane must not wait for WeCom."""
         replies = self._replies
@@ -71,8 +76,12 @@ class ConnectionReply:
             turn = await replies.store.turns.get(self._turn)
             if self._bubble.open and self._bubble.last is None:
                 await replies.bubbles.conclude(self._bubble, turn)
-            for medium in answer.media:
-                await replies.send_medium(self._chat, message, medium)
+            sent = [
+                (medium.name, await replies.send_medium(self._chat, message, medium))
+                for medium in answer.media
+            ]
+            if words := unsent(sent, self._turn, self._bubble.language):
+                await replies.pushes.notice(self._chat, message, words)
         except StoreError as exc:  # the next look tries again
             log.warning("deliveries.postponed", chat=self._chat, error=type(exc).__name__)
         finally:

@@ -1,6 +1,7 @@
 """Says something in a conversation: within WeCom's limits, and with what became of it in one word."""
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,10 +85,19 @@ class Speaker:
         return self._budget.left(conversation.key, _now_ms())
 
     async def say(
-        self, conversation: Conversation, request: Request, *, final: bool = True
+        self,
+        conversation: Conversation,
+        request: Request,
+        *,
+        final: bool = True,
+        within_s: float = math.inf,
     ) -> Heard:
-        """Send a frame, once there is room; what must wait for longer is not sent now."""
-        if not await self._room(conversation, final=final):
+        """Send a frame, once there is room; what must wait for longer is not sent now.
+
+        ``within_s``: WeCom does not take it later than that.
+        """
+        limit_s = min(within_s, self.pace.patience_s)
+        if not await self._room(conversation, limit_s, final=final):
             return Heard("wait", NO_ROOM)
         if not self.up:
             return Heard("unsent", "not connected")
@@ -115,9 +125,9 @@ class Speaker:
         )
         return (await self.say(conversation, request)).outcome
 
-    async def _room(self, conversation: Conversation, *, final: bool) -> bool:
+    async def _room(self, conversation: Conversation, limit_s: float, *, final: bool) -> bool:
         """Wait for room, for a moment; False when it takes longer."""
-        ends = _now_ms() + self.pace.patience_s * 1000
+        ends = _now_ms() + limit_s * 1000
         while wait_ms := self._budget.wait_ms(conversation.key, _now_ms(), final=final):
             if _now_ms() + wait_ms > ends:
                 return False
