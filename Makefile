@@ -14,7 +14,7 @@ OLDER := .runtime/releases/1.14.41
 .PHONY: run install test coverage check bench drill contract rehearse record fuzz soak clean lock opencode
 
 run: $(RUN_READY) $(OPENCODE_READY)  ## start the service, or the sandbox when nothing is configured
-	$(BIN)/python -m bot $(if $(MODEL),--model $(MODEL))
+	$(BIN)/python -m bot $(if $(MODEL),--model $(MODEL)) $(if $(CHANNEL),--channel $(CHANNEL))
 
 install: $(RUN_READY) $(OPENCODE_READY)  ## everything that a run needs, without starting it
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from bot.app import serve
 from bot.backup import Places, as_owner, back_up, restore
 from bot.errors import BackupError, StartError, StoreError
+from bot.messages import CALLBACK
 from config.settings import (
     Settings,
     SettingsError,
@@ -20,6 +21,7 @@ from config.settings import (
     salvage_settings,
 )
 from config.version import VERSION
+from handlers import wecom
 
 FINE, FAILED, MISUSED = 0, 1, 2
 CUT_OFF = {"backup", "restore", "opencode"}  # commands that have done nothing whole then
@@ -45,7 +47,9 @@ def _run(options: argparse.Namespace) -> int:
     command = options.command or ("run" if configured else "sandbox")
     if command == "sandbox":
         # Loaded by name: the real service never carries the stand-in.
-        importlib.import_module("bot.sandbox.run").run_sandbox(model=options.model)
+        importlib.import_module("bot.sandbox.run").run_sandbox(
+            model=options.model, channel=options.channel
+        )
     elif command == "setup":
         return int(importlib.import_module("bot.setup.command").run(options, os.environ))
     elif command == "doctor":
@@ -107,6 +111,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--verbose", action="store_true", help="log debug events, too")
     parser.add_argument("--model", help="with the sandbox: provider/model")
+    parser.add_argument(
+        "--channel",
+        choices=tuple(wecom.CHANNELS),
+        default=CALLBACK,
+        help="with the sandbox: WeCom's way in",
+    )
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("run", help="run the service")
     sandbox = commands.add_parser("sandbox", help="run a local stand-in for WeCom with the service")
@@ -114,6 +124,12 @@ def _parser() -> argparse.ArgumentParser:
         "--model",
         default=argparse.SUPPRESS,
         help="provider/model (else your OpenCode's, else the demo model)",
+    )
+    sandbox.add_argument(
+        "--channel",
+        choices=tuple(wecom.CHANNELS),
+        default=argparse.SUPPRESS,
+        help="by which of its ways WeCom reaches the bot (else the callback)",
     )
     config = commands.add_parser("config", help="look at the configuration")
     config.add_argument("action", choices=["check"], help="check: name every mistake at once")

@@ -83,6 +83,20 @@ def test_settings_are_the_sandboxes_where_the_users_would_do_harm(tmp_path):
     assert settings.wecom.allows("127.0.0.1")
 
 
+def test_each_channel_gets_what_it_needs_and_nothing_of_another(tmp_path):
+    users = {"WECOM_BOT_SECRET": "real", "WECOM_CORP_ID": "wwREAL"}
+    callback, connection, app = (
+        household.settings_for(users, tmp_path, 8081, KEYS, None, channel).wecom
+        for channel in ("callback", "connection", "app")
+    )
+    assert (callback.bot.on, callback.bot.connects, callback.app.on) == (True, False, False)
+    assert connection.bot.connects
+    assert (connection.ws_url, connection.app.on) == ("ws://127.0.0.1:8081/gateway", False)
+    assert app.app.on
+    assert (app.bot.on, app.bot.connects) == (False, False)
+    assert household.cast(demo_model=True, channel="app").groups == ()
+
+
 def test_everybody_who_takes_part_is_admitted(tmp_path):
     settings = household.settings_for({}, tmp_path, 1, KEYS, None)
     cast = household.cast(demo_model=False)

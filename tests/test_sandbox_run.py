@@ -109,6 +109,18 @@ async def test_a_newcomer_has_a_page_made_and_opens_it(start, tmp_path):
 
 
 @pytest.mark.opencode
+@pytest.mark.parametrize("channel", ["connection", "app"])
+async def test_another_channel_is_tried_just_so(start, channel):
+    sandbox = await start("--channel", channel, BOT_PORT="0")
+    assert f"渠道   {channel} " in sandbox.printed
+    await sandbox.enter()
+    await sandbox.say("/whoami")
+    answer = await sandbox.until(lambda i: i["kind"] == "bubble" and i["state"] == "finished")
+    assert "zhangsan" in answer["html"]
+    assert await sandbox.end() == 0
+
+
+@pytest.mark.opencode
 async def test_a_chosen_model_takes_the_demo_models_place(start):
     sandbox = await start("--model", "demo/other", BOT_PORT="0")
     assert "demo/other" in sandbox.printed

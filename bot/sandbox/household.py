@@ -12,9 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bot.errors import StartError
+from bot.messages import CALLBACK
 from bot.opencode.user_config import NAMES, UserConfig
+from bot.sandbox.gateway import PATH as GATEWAY
 from bot.sandbox.view import Cast, Group, Member
 from config.settings import Settings, load_settings
+from handlers.wecom.app.app_wire import APP
+from handlers.wecom.connection.reception import CONNECTION
 
 HOST = "127.0.0.1"
 PORT = 8080
@@ -24,6 +28,8 @@ SECRETS_FILE = "sandbox.json"
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 BOT_ID = "aibSANDBOX"
 BOT_NAME = "OpenCode"
+CORP_ID = "wwSANDBOX"
+AGENT_ID = 1000002
 MEMBERS = (Member("zhangsan", "张三"), Member("lisi", "李四"), Member("wangwu", "王五"))
 STRANGER = Member("zhaoliu", "赵六")  # not admitted: shows what a refusal looks like
 GROUPS = (Group("wrSANDBOX", "项目群"),)
@@ -42,6 +48,11 @@ class Keys:
     token: str
     aes_key: str
     page: str
+
+    @property
+    def secret(self) -> str:
+        """What the bot proves itself with where it calls WeCom."""
+        return self.token
 
 
 def data_folder(environ: Mapping[str, str]) -> Path:
@@ -88,7 +99,12 @@ def free_port(first: int) -> int:
 
 
 def settings_for(
-    environ: Mapping[str, str], folder: Path, port: int, keys: Keys, model: str | None
+    environ: Mapping[str, str],
+    folder: Path,
+    port: int,
+    keys: Keys,
+    model: str | None,
+    channel: str = CALLBACK,
 ) -> Settings:
     """Build settings: the user's own where they do no harm, the sandbox's in all else."""
     kept = {
@@ -105,18 +121,31 @@ def settings_for(
         "BOT_ADMINS": MEMBERS[0].id,
         "BOT_MEMBERS": ",".join(member.id for member in MEMBERS),
         "WECOM_API_URL": url,
-        "WECOM_BOT_ID": BOT_ID,
-        "WECOM_BOT_NAME": BOT_NAME,
-        "WECOM_BOT_TOKEN": keys.token,
-        "WECOM_BOT_AES_KEY": keys.aes_key,
     }
     chosen = {"OPENCODE_MODEL": model} if model else {}
-    return load_settings(None, kept | ours | chosen)
+    return load_settings(None, kept | ours | _credentials(keys, port, channel) | chosen)
 
 
-def cast(*, demo_model: bool) -> Cast:
-    """Return everybody who takes part."""
-    return Cast((*MEMBERS, STRANGER), GROUPS, demo_model)
+def _credentials(keys: Keys, port: int, channel: str) -> dict[str, str]:
+    """Return what a channel of WeCom's must be given."""
+    if channel == APP:
+        return {
+            "WECOM_CORP_ID": CORP_ID,
+            "WECOM_AGENT_ID": str(AGENT_ID),
+            "WECOM_SECRET": keys.secret,
+            "WECOM_TOKEN": keys.token,
+            "WECOM_AES_KEY": keys.aes_key,
+        }
+    bot = {"WECOM_BOT_ID": BOT_ID, "WECOM_BOT_NAME": BOT_NAME}
+    if channel == CONNECTION:
+        gateway = f"ws://{HOST}:{port}{GATEWAY}"
+        return bot | {"WECOM_BOT_SECRET": keys.secret, "WECOM_WS_URL": gateway}
+    return bot | {"WECOM_BOT_TOKEN": keys.token, "WECOM_BOT_AES_KEY": keys.aes_key}
+
+
+def cast(*, demo_model: bool, channel: str = CALLBACK) -> Cast:
+    """Return everybody who takes part; an application has no groups."""
+    return Cast((*MEMBERS, STRANGER), () if channel == APP else GROUPS, demo_model)
 
 
 def has_model(environ: Mapping[str, str]) -> bool:
