@@ -12,24 +12,15 @@ import structlog
 from aiohttp import web
 
 from bot.clock import Clock
-from bot.errors import BadEnvelope, StoreError
 from bot.messages import CALLBACK, InboundMessage, PlatformEvent
 from bot.texts import Language
 from bot.texts import delivery as texts
 from handlers.platform import Acceptor
 from handlers.wecom import cards, wire
 from handlers.wecom.bubbles import Bubble, Bubbles
+from handlers.wecom.door import Door
 from handlers.wecom.envelope import Envelope
-from handlers.wecom.incoming import (
-    REFUSED,
-    STALE_S,
-    UNABLE,
-    Refusals,
-    Refused,
-    echo,
-    read,
-    seal_of,
-)
+from handlers.wecom.incoming import ACCEPT_S, UNABLE, Refused, Seal
 from handlers.wecom.polls import Polls
 from handlers.wecom.wire import Inbound, Poll, Wire
 from store import Store
@@ -38,7 +29,6 @@ from store.crashpoints import crashpoint
 log = structlog.get_logger()
 
 PATH = "/wecom/bot"
-ACCEPT_S = 3.8  # WeCom gives up after 5 s, counted from its own sending
 MAX_OPEN = 2  # WeCom holds a person's fourth message back while three are open
 
 
@@ -66,62 +56,25 @@ class Callback:
         language: Language,
     ) -> None:
         self._envelope = envelope
-        self._wire = reader
         self._dispatch = dispatch
-        self._store = store
         self._bubbles = bubbles
         self._polls = polls
-        self._clock = clock
         self._language = language
         self._arriving: dict[str, Arrival] = {}
         self._arriving_of: Counter[str] = Counter()
-        self.counts: Counter[str] = Counter()
-        self._refusals = Refusals(CALLBACK, self.counts, clock)
-        self.last_at = 0
+        self.door: Door[Inbound] = Door(
+            *(CALLBACK, PATH, envelope),
+            unwrap=wire.ciphertext,
+            parse=reader.parse,
+            answer=self._sealed,
+            store=store,
+            clock=clock,
+        )
+        self.counts = self.door.counts
 
-    @property
-    def routes(self) -> list[web.RouteDef]:
-        """What the web application serves for it."""
-        return [
-            web.get(PATH, self.verify, allow_head=False),
-            web.post(PATH, self.receive),
-        ]
-
-    async def verify(self, request: web.Request) -> web.Response:
-        """Prove to WeCom that this URL holds the key: answer its echo, byte for byte."""
-        try:
-            seal = seal_of(request.raw_path)
-            plaintext = echo(
-                self._envelope.open(seal.signature, seal.timestamp, seal.nonce, seal.echo)
-            )
-        except BadEnvelope as exc:
-            return self._refusals.answer(REFUSED, str(exc))
-        self.counts["verified"] += 1
-        log.info("callback.verified", channel=CALLBACK)
-        return web.Response(body=plaintext, content_type="text/plain")
-
-    async def receive(self, request: web.Request) -> web.Response:
-        """Take in one callback; the answer is sealed with the nonce of the request."""
-        try:
-            body = await read(request)
-            crashpoint("C01")
-            seal = seal_of(request.raw_path)
-            plaintext = self._envelope.open(
-                seal.signature, seal.timestamp, seal.nonce, wire.ciphertext(body)
-            )
-            now = self._clock()
-            inbound = self._wire.parse(plaintext, now)
-            if abs(now // 1000 - int(seal.timestamp)) > STALE_S:
-                await self._only_known(inbound)
-            self.last_at = now
-            crashpoint("C02")
-            encrypted_answer = await self._answer(inbound)
-        except BadEnvelope as exc:
-            return self._refusals.answer(REFUSED, str(exc))
-        except Refused as exc:
-            return self._refusals.answer(exc.status, exc.reason)
-        except (StoreError, TimeoutError) as exc:
-            return self._refusals.answer(UNABLE, type(exc).__name__)
+    async def _sealed(self, inbound: Inbound, seal: Seal, now: int) -> web.Response:
+        """Answer; what is said is sealed with the nonce of the request."""
+        encrypted_answer = await self._answer(inbound)
         if encrypted_answer is None:
             return web.Response()
         timestamp = b"%d" % (now // 1000)
@@ -240,15 +193,3 @@ class Callback:
         if update is None:
             return None
         return self._envelope.encrypt(orjson.dumps(cards.update_body(update)))
-
-    async def _only_known(self, inbound: Inbound) -> None:
-        """Let an old request pass only if we took its message in when it was fresh.
-
-        A press of a card is never repeated so late, and taken in again it would decide again.
-        """
-        pressed = isinstance(inbound, PlatformEvent) and inbound.click is not None
-        if isinstance(inbound, InboundMessage | PlatformEvent) and not pressed:
-            async with asyncio.timeout(ACCEPT_S):
-                if await self._store.inbox.find(inbound.id) is not None:
-                    return
-        raise Refused(REFUSED, "stale")

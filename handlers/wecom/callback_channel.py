@@ -46,7 +46,7 @@ class CallbackChannel:
     @property
     def routes(self) -> list[web.RouteDef]:
         """What the web application serves for it."""
-        return self._callback.routes
+        return self._callback.door.routes
 
     @property
     def replies(self) -> Replies:
@@ -60,12 +60,12 @@ class CallbackChannel:
     @property
     def counts(self) -> Counter[str]:
         """What came since the start: message, repeat, poll, event, `refused <reason>` and others."""
-        return self._callback.counts
+        return self._callback.door.counts
 
     @property
     def last_at(self) -> int:
         """When WeCom called last, in Unix milliseconds; 0 if it never did."""
-        return self._callback.last_at
+        return self._callback.door.last_at
 
     @property
     def facts(self) -> dict[str, object]:

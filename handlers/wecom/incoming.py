@@ -16,6 +16,7 @@ log = structlog.get_logger()
 
 BODY_BYTES = 1024 * 1024
 READ_S = 10.0
+ACCEPT_S = 3.8  # WeCom gives up after 5 s, counted from its own sending
 STALE_S = 600  # WeCom's own repeats end within seconds
 ECHO_BYTES = 256
 TELL_EVERY_MS = 1000  # between two log entries about refusals of one kind

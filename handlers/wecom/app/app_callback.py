@@ -5,7 +5,7 @@ https://developer.work.weixin.qq.com/document/path/90238
 
 import asyncio
 import secrets
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass, field
 
 import structlog
@@ -14,7 +14,6 @@ from aiohttp import web
 from bot.background import Background
 from bot.cards import Update
 from bot.clock import Clock
-from bot.errors import BadEnvelope, StoreError
 from bot.fitting import size
 from bot.messages import InboundMessage, PlatformEvent
 from bot.outbox import with_prefix
@@ -26,17 +25,9 @@ from handlers.wecom.app.app_wire import APP, AppWire, response_code_of
 from handlers.wecom.app.outlet import AppOutlet
 from handlers.wecom.app.parts import CONTENT_BYTES, first_part, plain
 from handlers.wecom.bubbles import stream_of
+from handlers.wecom.door import Door
 from handlers.wecom.envelope import Envelope
-from handlers.wecom.incoming import (
-    REFUSED,
-    STALE_S,
-    UNABLE,
-    Refusals,
-    Refused,
-    echo,
-    read,
-    seal_of,
-)
+from handlers.wecom.incoming import ACCEPT_S, UNABLE, Refused, Seal
 from handlers.wecom.pushes import Pushes
 from handlers.wecom.wire import UNSUPPORTED, Ignored
 from store import Store
@@ -45,8 +36,10 @@ from store.crashpoints import crashpoint
 log = structlog.get_logger()
 
 PATH = "/wecom/app"
-ACCEPT_S = 3.8  # WeCom gives up after 5 s, counted from its own sending
 REMEMBER_MS = 60_000  # an answer: WeCom's repeats end within 20 s
+
+
+Inbound = InboundMessage | PlatformEvent | Ignored
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +76,6 @@ class AppCallback:
         corp_id: str,
     ) -> None:
         self._envelope = envelope
-        self._wire = reader
         self._accept = accept
         self._ways = ways
         self._clock = clock
@@ -91,52 +83,19 @@ class AppCallback:
         self._corp_id = corp_id
         self._arrivals: dict[str, Arrival] = {}
         self._forgotten_from: deque[tuple[int, str]] = deque()
-        self.counts: Counter[str] = Counter()
-        self._refusals = Refusals(APP, self.counts, clock)
-        self.last_at = 0
+        self.door: Door[Inbound] = Door(
+            *(APP, PATH, envelope),
+            unwrap=markup.ciphertext,
+            parse=reader.parse,
+            answer=self._answer,
+            store=ways.store,
+            clock=clock,
+        )
+        self.counts = self.door.counts
 
-    @property
-    def routes(self) -> list[web.RouteDef]:
-        """What the web application serves for it."""
-        return [
-            web.get(PATH, self.verify, allow_head=False),
-            web.post(PATH, self.receive),
-        ]
-
-    async def verify(self, request: web.Request) -> web.Response:
-        """Prove to WeCom that this URL holds the key: answer its echo, byte for byte."""
-        try:
-            seal = seal_of(request.raw_path)
-            opened = self._envelope.open(seal.signature, seal.timestamp, seal.nonce, seal.echo)
-            plaintext = echo(opened)
-        except BadEnvelope as exc:
-            return self._refusals.answer(REFUSED, str(exc))
-        self.counts["verified"] += 1
-        log.info("callback.verified", channel=APP)
-        return web.Response(body=plaintext, content_type="text/plain")
-
-    async def receive(self, request: web.Request) -> web.Response:
-        """Take in one callback; the answer is sealed with a nonce of our own, or empty."""
-        try:
-            body = await read(request)
-            crashpoint("C01")
-            seal = seal_of(request.raw_path)
-            plaintext = self._envelope.open(
-                seal.signature, seal.timestamp, seal.nonce, markup.ciphertext(body)
-            )
-            now = self._clock()
-            inbound = self._wire.parse(plaintext, now)
-            if abs(now // 1000 - int(seal.timestamp)) > STALE_S:
-                await self._only_known(inbound)
-            self.last_at = now
-            crashpoint("C02")
-            words = await self._answer(inbound)
-        except BadEnvelope as exc:
-            return self._refusals.answer(REFUSED, str(exc))
-        except Refused as exc:
-            return self._refusals.answer(exc.status, exc.reason)
-        except (StoreError, TimeoutError) as exc:
-            return self._refusals.answer(UNABLE, type(exc).__name__)
+    async def _answer(self, inbound: Inbound, _: Seal, now: int) -> web.Response:
+        """Answer; what is said is sealed with a nonce of our own."""
+        words = await self._words(inbound)
         if not words or isinstance(inbound, Ignored):
             return web.Response()
         return self._sealed(words, to=inbound.sender, now_s=now // 1000)
@@ -150,7 +109,7 @@ class AppCallback:
             body=markup.shell(encrypted, signature, timestamp, nonce), content_type="text/xml"
         )
 
-    async def _answer(self, inbound: InboundMessage | PlatformEvent | Ignored) -> str | None:
+    async def _words(self, inbound: Inbound) -> str | None:
         """Return what is to be said at once; None or empty: nothing."""
         if isinstance(inbound, Ignored):
             self.counts["ignored"] += 1
@@ -233,18 +192,6 @@ class AppCallback:
         log.warning("card.unchanged", outcome=outcome.kind, cause=outcome.cause)
         words = "\n".join(filter(None, (f"**{update.card.title}**", update.card.about)))
         await self._ways.pushes.notice(event.chat.key, event.id, words)
-
-    async def _only_known(self, inbound: InboundMessage | PlatformEvent | Ignored) -> None:
-        """Let an old request pass only if we took its message in when it was fresh.
-
-        A press of a card is never repeated so late, and taken in again it would decide again.
-        """
-        pressed = isinstance(inbound, PlatformEvent) and inbound.click is not None
-        if not isinstance(inbound, Ignored) and not pressed:
-            async with asyncio.timeout(ACCEPT_S):
-                if await self._ways.store.inbox.find(inbound.id) is not None:
-                    return
-        raise Refused(REFUSED, "stale")
 
     def _forget(self) -> None:
         now = self._clock()

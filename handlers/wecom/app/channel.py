@@ -44,7 +44,7 @@ class AppChannel:
     @property
     def routes(self) -> list[web.RouteDef]:
         """What the web application serves for it."""
-        return self._callback.routes
+        return self._callback.door.routes
 
     @property
     def replies(self) -> Replies:
@@ -66,12 +66,12 @@ class AppChannel:
     @property
     def counts(self) -> Counter[str]:
         """What came since the start: message, repeat, event, `refused <reason>` and others."""
-        return self._callback.counts
+        return self._callback.door.counts
 
     @property
     def last_at(self) -> int:
         """When WeCom called last, in Unix milliseconds; 0 if it never did."""
-        return self._callback.last_at
+        return self._callback.door.last_at
 
     @property
     def facts(self) -> dict[str, object]:
