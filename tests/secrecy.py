@@ -13,6 +13,7 @@ from tests.wecom_fixtures import AES_KEY, SECRET, STANDINS, TOKEN
 ADMIN_TOKEN = "an-admin-token-of-tests"
 LINKS = re.compile(r"/t/\d+/[A-Za-z0-9_-]{32}")
 ADDRESSES = re.compile(r"response_code=[^*\s]")
+MEDIA = re.compile(r"/cgi-bin/aibot/media/[^*\s]")
 # Shorter texts may stand in a log for another reason: "hello" in an id, "OK" in a state.
 SAID_CHARS = 12
 SHOWN_CHARS = 30
@@ -22,7 +23,9 @@ def leaks(logged, standins):
     """Return what was logged and must not be, most of all texts of the conversation."""
     tokens = [standin.corp.api.token for standin in standins if standin.corp.api.token]
     found = [name for name in (TOKEN, AES_KEY, SECRET, ADMIN_TOKEN, *tokens) if name in logged]
-    found += [match[0] for pattern in (LINKS, ADDRESSES) if (match := pattern.search(logged))]
+    found += [
+        match[0] for pattern in (LINKS, ADDRESSES, MEDIA) if (match := pattern.search(logged))
+    ]
     found += [text for standin in standins for text in texts_of(standin) if text in logged]
     return found
 
