@@ -30,7 +30,7 @@ def transient(exc: BaseException) -> bool:
 
 
 class Background:
-    """Owns every job of the process. ``fatal`` is called once, when a job must not be survived."""
+    """Owns every job of the process. ``fatal`` is called when a job must not be survived; the first call counts."""
 
     def __init__(
         self, *, grace_s: float = GRACE_S, fatal: Callable[[BaseException], None] | None = None

@@ -11,14 +11,14 @@ from typing import Literal, ParamSpec, TypeVar
 import structlog
 
 from bot.clock import Clock
-from bot.messages import Medium
+from bot.messages import Medium, Sendable
 from bot.snapshot import GONE, UNSURE, Limits, Look, Snapshot, same_content
 from bot.snapshot.beneath import Beneath, names_of
 from bot.snapshot.blobs import Blobs
 from bot.snapshot.manifest import Manifest, Move, change_of
 from bot.snapshot.places import found, inside
 from bot.snapshot.secret_paths import withheld
-from bot.snapshot.taking import take
+from bot.snapshot.taking import look, take
 from bot.texts import Language, Text
 from bot.texts import files as texts
 from store import Store
@@ -182,6 +182,15 @@ class Files:
         if change.size > self._limits.max_bytes:
             return "large"
         return "" if change.blob or change.kind == "deleted" else "unkept"
+
+    async def sendable(self, workspace: Path, path: str) -> Sendable:
+        """Look at a file of a workspace that is to be sent. Raises ``UserError``."""
+        relative, kind, size = await in_thread(look, workspace, path)
+
+        async def read() -> Medium:
+            return (await self.take(workspace, relative))[1]
+
+        return Sendable(relative, kind, size, read)
 
     async def take(self, workspace: Path, path: str) -> tuple[str, Medium]:
         """Read a file of a workspace to send it, with its path there. Raises ``UserError``."""

@@ -21,7 +21,7 @@ def resident_bytes() -> int:
 
 
 def blocks() -> int:
-    """Return how many blocks Python has in use: unlike pages, they are no more after they were freed."""
+    """Return how many blocks Python has in use; the number falls as soon as memory is freed."""
     return sys.getallocatedblocks()
 
 

@@ -1,6 +1,6 @@
 """What travels between an edge and the engine: chats, messages, replies."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -73,16 +73,32 @@ class InboundMessage:
     handle: str = ""
 
 
+MediumKind = Literal["image", "file"]
+
+
 @dataclass(frozen=True, slots=True)
 class Medium:
     """A file that the bot sends; ``kind`` is how it is meant to be shown."""
 
     name: str
-    kind: Literal["image", "file"]
+    kind: MediumKind
     content: bytes
 
 
-Sent = Literal["sent", "refused", "doubtful"]
+@dataclass(frozen=True, slots=True)
+class Sendable:
+    """A file of a workspace that may be sent, as it was when somebody looked; ``size`` in bytes.
+
+    ``read`` takes it when its turn to leave comes; it raises ``UserError`` when it is gone by then.
+    """
+
+    path: str
+    kind: MediumKind
+    size: int
+    read: Callable[[], Awaitable[Medium]] = field(repr=False, compare=False)
+
+
+Sent = Literal["sent", "unsent", "refused", "doubtful"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +132,7 @@ class Answer:
     body: str
     footer: str = ""
     more: str = ""
-    media: tuple[Medium, ...] = ()
+    media: tuple[Sendable, ...] = ()
 
 
 class ReplyStream(Protocol):
@@ -134,7 +150,7 @@ class ReplyStream(Protocol):
         Does nothing while the bubble is open: the updates show it there.
         """
 
-    def takes(self, media: Sequence[Medium]) -> bool:
+    def takes(self, media: Sequence[Sendable]) -> bool:
         """Tell whether the final answer can bring all of these as files, as far as is known by now."""
 
     async def finish(self, answer: Answer) -> None:
@@ -171,7 +187,8 @@ class SendsMedia(Protocol):
     async def send_medium(self, chat: str, message: str, medium: Medium) -> Sent:
         """Send a file to a chat (its key), in answer to a message (its id); say what became of it.
 
-        ``refused``: it surely was not sent; ``doubtful``: nobody can tell. Raises ``StoreError``.
+        ``unsent``: it never left, and may another time; ``refused``: WeCom did not take it;
+        ``doubtful``: nobody can tell. Raises ``StoreError``.
         """
 
 

@@ -1,4 +1,4 @@
-"""The certificate authorities that are trusted when this program calls a peer, read once.
+"""The certificate authorities that are trusted when this program calls a peer: a constant, read once.
 
 A client that reads them itself takes some twenty milliseconds for it, also for a peer on this
 machine that speaks plain HTTP. https://www.python-httpx.org/advanced/ssl/

@@ -10,6 +10,12 @@ from bot.texts import showing as texts
 from commands.registry import Invocation, Show, command
 from store.records import OPEN_STATES
 
+SAID = {
+    "sent": texts.SENT,
+    "unsent": texts.SEND_LATER,
+    "refused": texts.SEND_REFUSED,
+    "doubtful": texts.SEND_DOUBTFUL,
+}
 RECENT = 5  # turns that are asked for a link
 
 
@@ -25,8 +31,7 @@ async def send(invocation: Invocation) -> str | Show:
     replies = services.outlets.of(invocation.message.channel)
     if isinstance(replies, SendsMedia):
         sent = await replies.send_medium(invocation.chat.key, invocation.message.id, medium)
-        text = {"sent": texts.SENT, "refused": texts.SEND_REFUSED}.get(sent, texts.SEND_DOUBTFUL)
-        return text.say(language, path=shown, link=await _link(invocation, path))
+        return SAID[sent].say(language, path=shown, link=await _link(invocation, path))
     link = await _link(invocation, path)
     linked = (texts.SEND_LINKED if link else texts.SEND_UNLINKED).say(
         language, path=shown, link=link

@@ -2,17 +2,19 @@
 
 import asyncio
 import base64
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from bot.opencode.workspace import folder_name
-from bot.turns import sending
 from config.settings import load_settings
+from handlers.wecom.timing import Timing
 from tests import service_fixtures
 from tests.fakes.edge import until
 from tests.fakes.opencode_turns import say, tool
-from tests.fault_fixtures import brought
+from tests.fault_fixtures import brought, prompted
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture" * 20
 
@@ -75,12 +77,38 @@ async def test_of_many_files_the_first_are_named_and_the_rest_is_counted(faked, 
     assert "`outbox/09.pdf` and 3 more." in text
 
 
-async def test_more_than_memory_should_hold_is_not_sent(faked, fake, monkeypatch):
-    monkeypatch.setattr(sending, "BYTES_AT_ONCE", 2 * len(PNG))
-    fake.script(*(drawing(f"outbox/{n}.png") for n in range(3)), say("Drawn."))
-    talk = await faked.wecom.say("zhangsan", "draw")
-    assert "Not sent as files: `outbox/2.png`." in await talk.done()
-    assert shown(talk) == [PNG, PNG]
+async def test_many_refusals_leave_room_for_the_rest_of_the_answer(faked, fake):
+    put = [drawing(f"outbox/{n:02}/__init__.py", b"") for n in range(80)]
+    fake.script(*put, say("Done."))
+    text = await (await faked.wecom.say("zhangsan", "send all")).done()
+    assert text.count("has a size of 0 B") == 3
+    assert "77 more files were not sent" in text
+    assert "✅ Done" in text
+    assert "#1" in text
+
+
+async def test_with_nobody_at_the_bubble_a_picture_is_named_in_the_late_answer(
+    make_faked, fake, clock
+):
+    bot = await make_faked(options={"timing": Timing(patience_s=1)})
+    go = asyncio.Event()
+    fake.script(drawing("outbox/plot.png"), say("Here it", go, " is."))
+    talk = await bot.wecom.say("zhangsan", "plot it and send it")
+    await prompted(fake, 1)
+    bot.wecom.polling = False
+    clock.leap(5_000)  # so long nobody comes
+    go.set()
+    assert "Not sent as files: `outbox/plot.png`." in await talk.late_reply()
+
+
+async def test_a_file_that_cannot_be_read_spoils_no_answer(faked, fake, monkeypatch):
+    def broken(*_):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(os, "fdopen", broken)
+    fake.script(drawing("outbox/plot.png"), say("Here it is."))
+    talk = await faked.wecom.say("zhangsan", "plot it")
+    assert "Here it is." in await talk.done()
 
 
 async def test_the_agent_is_told_how_to_send_a_file(faked, fake):

@@ -17,7 +17,7 @@ from bot.errors import StartError
 from bot.files import Files
 from bot.links import Links
 from bot.media import Media, Sources
-from bot.messages import CALLBACK, Answer, Chat, Medium, Outlets, ReplyStream
+from bot.messages import CALLBACK, Answer, Chat, Outlets, ReplyStream, Sendable
 from bot.opencode.client import OpenCode
 from bot.opencode.feed import Feed
 from bot.opencode.ids import MessageIds
@@ -60,7 +60,7 @@ class Heard(ReplyStream):
     async def notify(self, markdown: str) -> None:
         """Take in what must not wait: what is asked is read from the store instead."""
 
-    def takes(self, media: Sequence[Medium]) -> bool:  # noqa: ARG002 - its chat has words alone
+    def takes(self, media: Sequence[Sendable]) -> bool:  # noqa: ARG002 - its chat has words alone
         """Take no file."""
         return False
 

@@ -148,12 +148,15 @@ FILES_UNSEEN = Text(
     en="⚠️ It could not be looked up which files changed; an administrator should see disk and log. E-FILES",
 )
 UNSENT = Text(
-    zh="📎 没有作为文件发送：{names}。/files {n} 可以打开。",
-    en="📎 Not sent as files: {names}. /files {n} opens them.",
+    zh="📎 没有作为文件发送：{names}。/files {n} 列出全部。",
+    en="📎 Not sent as files: {names}. /files {n} lists all.",
 )
 UNSENT_MORE = Text(
-    zh="📎 没有作为文件发送：{names}，另有 {more} 个。/files {n} 可以打开。",
-    en="📎 Not sent as files: {names} and {more} more. /files {n} opens them.",
+    zh="📎 没有作为文件发送：{names}，另有 {more} 个。/files {n} 列出全部。",
+    en="📎 Not sent as files: {names} and {more} more. /files {n} lists all.",
+)
+UNSENT_OTHERS = Text(
+    zh="📎 还有 {n} 个文件同样没有发送。", en="📎 {n} more files were not sent, for like reasons."
 )
 STOP_UNHEARD = Text(
     zh="OpenCode 没有确认停止，那边可能还在执行；下一条消息会先再停它一次。E-STOP",

@@ -47,12 +47,20 @@ WHY = {
 
 # Of files that were to go with an answer.
 REFUSED = Text(
-    zh="⚠️ 企业微信没有接受 {names}。/files {n} 可以打开。",
-    en="⚠️ WeCom did not take {names}. /files {n} opens them.",
+    zh="⚠️ 企业微信没有接受 {names}。/files {n} 列出本次文件。",
+    en="⚠️ WeCom did not take {names}. /files {n} lists the files.",
 )
 DOUBTFUL = Text(
-    zh="⚠️ 不确定 {names} 是否已送达。/files {n} 可以打开。",
-    en="⚠️ Nobody can tell whether {names} arrived. /files {n} opens them.",
+    zh="⚠️ 不确定 {names} 是否已送达。/files {n} 列出本次文件。",
+    en="⚠️ Nobody can tell whether {names} arrived. /files {n} lists the files.",
+)
+UNSENT = Text(
+    zh="⚠️ {names} 现在没能发送，/send 可以再试。/files {n} 列出本次文件。",
+    en="⚠️ {names} could not be sent now; /send tries again. /files {n} lists the files.",
+)
+GONE = Text(
+    zh="⚠️ {names} 没有发送：文件已经不在或不能再读。",
+    en="⚠️ {names} was not sent: it is not there any more, or cannot be read.",
 )
 
 # In the prompt.

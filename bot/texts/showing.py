@@ -27,6 +27,10 @@ SEND_REFUSED = Text(
     zh="⚠️ {path} 没有发送：企业微信没有接受。{link}",
     en="⚠️ {path} was not sent: WeCom did not take it. {link}",
 )
+SEND_LATER = Text(
+    zh="⚠️ {path} 现在没能发送，请稍后再试。{link}",
+    en="⚠️ {path} could not be sent now; try again in a while. {link}",
+)
 SEND_DOUBTFUL = Text(
     zh="⚠️ 不确定 {path} 是否已送达。{link}",
     en="⚠️ Nobody can tell whether {path} has arrived. {link}",

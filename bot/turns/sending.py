@@ -1,51 +1,49 @@
-"""Choose the files of a turn's outbox that its reply can bring, and say of the others why they stay."""
+"""Choose the files of a turn's outbox that go with its answer, and say of the others why they stay."""
 
 from pathlib import Path
 
 from bot.errors import UserError
 from bot.files import Files, Looked
-from bot.messages import Medium
+from bot.messages import Sendable
 from bot.render import path_of
 from bot.texts import engine as texts
 from bot.turns.running import Running
 
 SENT_AT_ONCE = 10  # files of one answer
-BYTES_AT_ONCE = 40 * 1024 * 1024  # of all of them: they are held in memory until they are sent
+REFUSED_TOLD = 3  # with a sentence each; the others are counted
 
 
 async def to_send(
     running: Running, looked: Looked | None, files: Files, outbox: str
-) -> tuple[Medium, ...]:
-    """Read what the turn put into its outbox and its reply can bring; tell of the rest on top of it."""
-    chosen: list[Medium] = []
+) -> tuple[Sendable, ...]:
+    """Return what the turn put into its outbox and its reply can bring; tell of the rest."""
+    chosen: list[Sendable] = []
     left: list[str] = []
-    room = BYTES_AT_ONCE
+    refused: list[UserError] = []
     for change in looked.changes if looked else ():
         if not change.path.startswith(outbox) or change.kind == "deleted":
             continue
-        if len(chosen) == SENT_AT_ONCE or change.size > room:
-            left.append(change.path)
-            continue
         try:
-            path, medium = await files.take(Path(running.record.directory), change.path)
+            one = await files.sendable(Path(running.record.directory), change.path)
         except UserError as exc:
-            running.tell(exc.text, **exc.facts)
+            refused.append(exc)
             continue
-        if running.reply.takes((*chosen, medium)):
-            chosen.append(medium)
-            room -= len(medium.content)
+        if len(chosen) < SENT_AT_ONCE and running.reply.takes((*chosen, one)):
+            chosen.append(one)
         else:
-            left.append(path)
-    _tell(running, left)
+            left.append(one.path)
+    _tell(running, left, refused)
     return tuple(chosen)
 
 
-def _tell(running: Running, left: list[str]) -> None:
+def _tell(running: Running, left: list[str], refused: list[UserError]) -> None:
     """Name what stays in the workspace; only so many, since the list of changes has all."""
-    if not left:
-        return
-    names = [path_of(path) for path in left[:SENT_AT_ONCE]]
-    named = texts.COMMA.say(running.language).join(names)
-    more = len(left) - SENT_AT_ONCE
-    text = texts.UNSENT_MORE if more > 0 else texts.UNSENT
-    running.tell(text, names=named, more=more, n=running.record.n)
+    for exc in refused[:REFUSED_TOLD]:
+        running.tell(exc.text, **exc.facts)
+    if len(refused) > REFUSED_TOLD:
+        running.tell(texts.UNSENT_OTHERS, n=len(refused) - REFUSED_TOLD)
+    if left:
+        named = texts.COMMA.say(running.language).join(map(path_of, left[:SENT_AT_ONCE]))
+        more = len(left) - SENT_AT_ONCE
+        text = texts.UNSENT_MORE if more > 0 else texts.UNSENT
+        running.tell(text, names=named, more=more, n=running.record.n)

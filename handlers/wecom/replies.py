@@ -1,10 +1,12 @@
 """How the engine answers over the callback: a bubble while it is open, then the ways out."""
 
+import contextlib
 from collections.abc import Sequence
 
 from bot.background import Background
 from bot.cards import Card
-from bot.messages import Answer, Medium
+from bot.errors import UserError
+from bot.messages import Answer, Medium, Sendable
 from bot.texts import Language, language_of
 from handlers.wecom.bubbles import Bubble, Bubbles
 from handlers.wecom.cards import whole
@@ -59,21 +61,20 @@ class CallbackReply:
         way_out = self._replies.way_out
         await way_out.notice(self._chat, self._message, markdown, _late(self._chat, cards))
 
-    def takes(self, media: Sequence[Medium]) -> bool:
+    def takes(self, media: Sequence[Sendable]) -> bool:
         """Tell whether the bubble's last word can show all of these: pictures, within WeCom's limits."""
-        bubble = self._bubble
         return (
-            bubble is not None
-            and not bubble.finished
+            self._bubble is not None
+            and self._replies.way_out.waits_for_poll(self._bubble)
             and len(media) <= PICTURES
             and all(one.kind == "image" for one in media)
-            and sum(len(one.content) for one in media) <= PICTURE_BYTES
+            and sum(one.size for one in media) <= PICTURE_BYTES
         )
 
     async def finish(self, answer: Answer) -> None:
         """Offer the final answer in the bubble; else it leaves by another way, behind our back."""
         if self._bubble is not None:
-            self._replies.bubbles.picture(self._bubble, answer.media)
+            self._replies.bubbles.picture(self._bubble, await _pictures(answer.media))
         delivery = await self._replies.store.deliveries.of_turn(self._turn)
         if delivery is not None:
             await self._replies.way_out.offer(delivery, self._language)
@@ -86,6 +87,15 @@ def _late(chat: str, cards: Sequence[Card]) -> Card | None:
     """Return the card that may leave in the stead of words: WeCom takes one, in direct chats."""
     alone = chat.startswith(DIRECT_CHATS) and len(cards) == 1
     return cards[0] if alone and whole(cards[0]) else None
+
+
+async def _pictures(media: Sequence[Sendable]) -> tuple[Medium, ...]:
+    """Read pictures; one that has gone in this moment is left out."""
+    read: list[Medium] = []
+    for one in media:
+        with contextlib.suppress(UserError):
+            read.append(await one.read())
+    return tuple(read)
 
 
 class CallbackReplies:

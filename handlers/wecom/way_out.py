@@ -206,6 +206,11 @@ class WayOut:
             if bubble is not None:
                 await self._by_poll(bubble, delivery)
 
+    def waits_for_poll(self, bubble: Bubble) -> bool:
+        """Tell whether a bubble is open, and WeCom came for it lately."""
+        silent_ms = self._clock() - bubble.polled_at
+        return not bubble.finished and silent_ms <= self._timing.patience_s * 1000
+
     async def _open_bubble(self, delivery: Delivery, language: Language) -> Bubble | None:
         """Return the bubble of the delivery's message while WeCom may still ask for it."""
         record = await self._store.inbox.find(delivery.message)
@@ -222,8 +227,7 @@ class WayOut:
         final = bubble.final
         if final is None or final.delivery != delivery.id:  # else it is being offered already
             final = bubble.final = Final(delivery.id, delivery.turn, answer_of(delivery))
-        silent_ms = self._clock() - bubble.polled_at
-        if silent_ms > self._timing.patience_s * 1000:
+        if not self.waits_for_poll(bubble):
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timing.patience_s):

@@ -146,9 +146,9 @@ class AppEdge:
     async def delivery(self, turn):
         return await self.store.deliveries.of_turn(turn.n)
 
-    async def until_sent(self, turn):
+    async def until_sent(self, turn, state="sent"):
         async with asyncio.timeout(20):
-            while (await self.delivery(turn)).state != "sent":  # noqa: ASYNC110 - it rings no bell
+            while (await self.delivery(turn)).state != state:  # noqa: ASYNC110 - it rings no bell
                 await asyncio.sleep(0.01)
 
 

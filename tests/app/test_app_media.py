@@ -6,10 +6,13 @@ import pytest
 
 from bot.errors import WeComError
 from bot.messages import Answer, Medium
+from handlers.wecom import sending
 from handlers.wecom.app import media
 from handlers.wecom.app.fetcher import AT_ONCE, AppMedia
 from handlers.wecom.app.media import fetch, kind_for, upload
 from store.records import AttachmentRecord
+from tests.fakes.edge import until
+from tests.media.sendables import sendable
 
 MIB = 1024 * 1024
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
@@ -125,7 +128,7 @@ async def test_a_file_is_sent_as_a_message_of_its_own(edge):
 async def test_the_files_of_an_answer_come_behind_it(edge):
     talk, turn, reply = await edge.asked()
     await edge.end(turn)
-    await reply.finish(Answer("the answer", media=(Medium("a.txt", "file", b"content"),)))
+    await reply.finish(Answer("the answer", media=(sendable("a.txt"),)))
     await talk.late_reply(number=2)
     assert [item.medium or "answer" for item in talk.late] == ["answer", "a.txt"]
 
@@ -134,11 +137,40 @@ async def test_a_file_of_an_answer_that_did_not_arrive_is_told(edge):
     talk, turn, reply = await edge.asked()
     await edge.end(turn)
     edge.corp_api.faults.calls.extend([None, 40006])
-    files = (Medium("a_1.txt", "file", b"content"), Medium("b.txt", "file", b"content"))
+    files = (sendable("out/a_1.txt"), sendable("b.txt"), sendable("c.txt", gone=True))
     await reply.finish(Answer("the answer", media=files))
     await talk.late_reply(number=3)
     assert [item.medium for item in talk.late] == ["", "b.txt", ""]
-    assert "没有接受 `a_1.txt`。/files 1" in talk.late[-1].content
+    assert "没有接受 `out/a_1.txt`。/files 1" in talk.late[-1].content
+    assert "`c.txt` 没有发送" in talk.late[-1].content
+
+
+async def test_the_files_of_an_answer_that_must_wait_come_behind_it_all_the_same(edge, monkeypatch):
+    monkeypatch.setattr(sending, "LOOK_S", 0.02)
+    talk, turn, reply = await edge.asked()
+    await edge.end(turn)
+    edge.corp_api.faults.calls.append(45009)
+    await reply.finish(Answer("the answer", media=(sendable("a.txt"),)))
+    await until(lambda: edge.corp_api.calls["message/send"] == 1)
+    edge.clock.now += 2 * 60_000
+    await edge.retry()
+    await talk.late_reply(number=2)
+    assert [item.medium or "answer" for item in talk.late] == ["answer", "a.txt"]
+
+
+async def test_the_files_of_an_answer_that_waits_too_long_are_told_of(edge, monkeypatch):
+    monkeypatch.setattr(sending, "LOOK_S", 0.02)
+    talk, turn, reply = await edge.asked()
+    await edge.end(turn)
+    edge.corp_api.faults.calls.append(45009)
+    await reply.finish(Answer("the answer", media=(sendable("a.txt"),)))
+    await until(lambda: edge.corp_api.calls["message/send"] == 1)
+    edge.clock.now += sending.WAIT_MS
+    await until(lambda: edge.channel.replies.bringing == 0)
+    await edge.retry()
+    await talk.late_reply(number=2)
+    assert [item.medium for item in talk.late] == ["", ""]
+    assert "`a.txt` 现在没能发送，/send 可以再试" in talk.late[-1].content
 
 
 async def test_what_a_person_sends_comes_as_an_id_that_can_be_fetched(edge):
@@ -158,7 +190,7 @@ async def test_files_wait_for_room_and_a_file_that_is_asked_for_is_refused_witho
     for _ in range(30):
         outlet._budget.spend(MEMBER, edge.clock())
     medium = Medium("a.txt", "file", b"content")
-    assert await replies.send_medium(CHAT, "m", medium) == "refused"
+    assert await replies.send_medium(CHAT, "m", medium) == "unsent"
     assert edge.corp_api.calls["media/upload"] == 0
     edge.clock.now += 62_000
     assert await replies.send_medium(CHAT, "m", medium) == "sent"

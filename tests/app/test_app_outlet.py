@@ -10,6 +10,7 @@ from tests.fakes.edge import until
 
 MINUTE = 60_000
 DONE = "the answer\n\n✅ done"
+LONG = "\n".join("x" * 60 for _ in range(100))
 
 
 async def finished(edge, turn, reply, body="the answer"):
@@ -217,6 +218,41 @@ async def test_an_answer_whose_first_part_left_too_long_ago_is_in_doubt_however_
     assert edge.said() == []
     early = replace(late, created_at=taken.created_at + MINUTE)
     assert (await edge.channel.replies.outlet.again(early)).kind == "sent"
+
+
+async def test_an_answer_put_off_for_long_before_a_restart_is_in_doubt(edge, asked):
+    _, turn, reply = asked
+    edge.corp_api.faults.going_on.set()
+    edge.corp_api.faults.calls.extend(["hang", *[45009] * 30])  # the first of several arrives
+    assert (await finished(edge, turn, reply, LONG)).state == "sending"
+    while edge.clock.now - (await edge.delivery(turn)).created_at < RESTARTED_MS:
+        edge.clock.now += 2 * MINUTE
+        await edge.retry()
+    first = edge.said()
+    await edge.restart()
+    edge.corp_api.faults.calls.clear()
+    await edge.channel.recover()
+    await edge.until_sent(turn, "unknown")
+    assert edge.said() == first
+    assert len(first) == 1
+
+
+async def test_what_a_repeat_has_cleared_of_a_cut_off_answer_does_not_make_the_rest_young(
+    edge, asked
+):
+    _, turn, reply = asked
+    edge.corp_api.faults.going_on.set()
+    edge.corp_api.faults.calls.extend(["hang", "hang", 45009])
+    assert (await finished(edge, turn, reply, LONG)).state == "sending"
+    first = edge.said()
+    await edge.restart()
+    edge.corp_api.faults.calls.extend(["hang", *[45009] * 30])  # a copy of the first is taken
+    await edge.channel.recover()
+    while (await edge.delivery(turn)).state == "sending":
+        edge.clock.now += 2 * MINUTE
+        await edge.retry()
+    assert (await edge.delivery(turn)).state == "unknown"
+    assert edge.said() == first
 
 
 async def test_what_is_due_at_a_start_leaves(edge, asked):

@@ -12,6 +12,7 @@ from handlers.wecom.app.parts import markdown
 from handlers.wecom.connection import frames
 from tests.connection.stage import ANSWER, SHOWN, Stage, until
 from tests.fakes.edge import until as until_so
+from tests.media.sendables import sendable
 
 DIRECT = "wecom:direct:zhangsan"
 MINUTE = 60_000
@@ -178,8 +179,7 @@ async def test_the_files_of_an_answer_that_did_not_arrive_are_told_after_it(stag
     wecom.gateway.faults.next("aibot_upload_media_init", 846605, 846605, 846605)
     wecom.gateway.faults.next("aibot_send_msg", "drop")
     await stage.end("M1", "the answer")
-    names = ("a_1.txt", "b.txt", "c.txt")
-    files = tuple(Medium(name, "file", b"content") for name in names)
+    files = tuple(map(sendable, ("a_1.txt", "b.txt", "c.txt")))
     await reply.finish(Answer("the answer", media=files))
     await until(lambda: "a_1.txt" in wecom.transcript("zhangsan")[-1].content)
     told = wecom.transcript("zhangsan")[-1].content

@@ -83,6 +83,21 @@ async def test_what_wecom_takes_only_now_does_not_wait_for_room(stage):
     assert (await speaker.say(here, request)).kind == "done"
 
 
+async def test_a_greeting_does_not_wait_for_room_until_it_is_too_late(tmp_path, wecom, clock):
+    brief = replace(FAST, pace=replace(BRISK, reply_s=0.2, patience_s=20))
+    wecom.gateway._timing = replace(wecom.timing, answer_s=0.1)
+    async with asyncio.timeout(30), Stage(tmp_path, wecom, clock, brief) as stage:
+        stage.desk.welcome = "welcome!"
+        budget = stage.edge.parts.replies._speaker._budget
+        now = round(asyncio.get_running_loop().time() * 1000)
+        budget.rest(Conversation("zhangsan", group=False).key, now + 1_000)
+        tape = wecom.gateway.record()
+        assert await wecom.enter("zhangsan") is None
+        await until(lambda: asyncio.get_running_loop().time() * 1000 > now + 1_200)
+        said = {frame["cmd"] for who, frame in tape if who == "client"}
+        assert "aibot_respond_welcome_msg" not in said
+
+
 async def test_a_store_that_is_busy_for_a_moment_loses_no_bubble(stage):
     await stage.say("later", "M1")
     stage.edge.parts.bubbles._bubbles.clear()

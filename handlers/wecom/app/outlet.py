@@ -50,6 +50,7 @@ class AppOutlet:
         self._twins = Twins(clock)
         self._brought: dict[int, int] = {}  # of a delivery under way, how many messages arrived
         self._doubts: dict[int, int] = {}  # of a delivery, since when a message of it may be there
+        self._cut_off: dict[int, int] = {}  # the same, of those that the last run began
         self._cards: dict[int, tuple[Card, ...]] = {}  # of a delivery, how it looks best
         self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -63,8 +64,9 @@ class AppOutlet:
         member = member_of(delivery.chat)
         if not member:
             return Outcome("barred", "an application has no groups")
-        if self._clock() - self._doubts.get(delivery.id, self._clock()) >= RESTARTED_MS:
-            del self._doubts[delivery.id]
+        doubts = (self._doubts.get(delivery.id), self._cut_off.get(delivery.id))
+        if any(since and self._clock() - since >= RESTARTED_MS for since in doubts):
+            self._forget(delivery.id)
             return Outcome("doubtful", "a repeat might be seen")
         bodies = self._twins.apart(member, delivery.id, messages_of(answer_of(delivery)))
         cards = self._cards.get(delivery.id, ())
@@ -74,8 +76,7 @@ class AppOutlet:
             else:
                 outcome = await self._bring(member, delivery.id, bodies)
         if outcome.kind not in {"unsent", "limited"}:
-            for memory in (self._brought, self._cards, self._doubts):
-                memory.pop(delivery.id, None)
+            self._forget(delivery.id)
         return outcome
 
     def remember(self, pushed: Sequence[Delivery]) -> None:
@@ -104,19 +105,21 @@ class AppOutlet:
     async def again(self, delivery: Delivery) -> Outcome:
         """Repeat what was on its way when the service went down, while WeCom knows a copy.
 
-        Of one that was tried before, nobody kept when its first message left: at the earliest
-        when it was made.
+        Of one that was tried or put off before, nobody kept when its first message left: at the
+        earliest when it was made.
         """
-        since = delivery.changed_at if delivery.attempts <= 1 else delivery.created_at
+        once = delivery.attempts <= 1 and not delivery.next_at
+        since = delivery.changed_at if once else delivery.created_at
         if self._clock() - since >= RESTARTED_MS:
             return Outcome("doubtful", "the service was cut off")
-        self._doubts[delivery.id] = since
+        self._cut_off[delivery.id] = since
         log.info("delivery.repeated", delivery=delivery.id, turn=delivery.turn, cause="cut off")
         return await self.push(delivery)
 
     def doubts(self, delivery: Delivery) -> bool:
         """Tell whether a message of a delivery may be there already, or surely is."""
-        return delivery.id in self._doubts or self._brought.get(delivery.id, 0) > 0
+        doubted = delivery.id in self._doubts or delivery.id in self._cut_off
+        return doubted or self._brought.get(delivery.id, 0) > 0
 
     async def show(self, member: str, words: str, wanted: Callable[[], bool]) -> None:
         """Say how a turn stands, if there is room for that and it is still ``wanted``."""
@@ -201,6 +204,10 @@ class AppOutlet:
         self._doubts.setdefault(delivery, said_at)
         await asyncio.sleep(self._again_after_s)
         return (await self.send(member, body)).outcome if self.has_room(member) else first
+
+    def _forget(self, delivery: int) -> None:
+        for memory in (self._brought, self._cards, self._doubts, self._cut_off):
+            memory.pop(delivery, None)
 
     def _line(self, member: str) -> asyncio.Lock:
         return self._lines.setdefault(member, asyncio.Lock())

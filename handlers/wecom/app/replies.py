@@ -8,14 +8,15 @@ from bot.background import Background
 from bot.cards import Card
 from bot.clock import Clock
 from bot.errors import StoreError
-from bot.messages import Answer, Medium, Sent
+from bot.messages import Answer, Medium, Sendable, Sent
 from bot.texts import Language
 from handlers.wecom.app.app_wire import APP
 from handlers.wecom.app.media import kind_for, upload
 from handlers.wecom.app.outlet import AppOutlet, member_of
 from handlers.wecom.app.parts import compact
-from handlers.wecom.outcome import unsent
+from handlers.wecom.outcome import sent
 from handlers.wecom.pushes import Pushes
+from handlers.wecom.sending import FilesBehind
 from store import Store
 from store.records import NewDelivery
 
@@ -83,7 +84,7 @@ class AppReply:
         replies.outlet.draw(notice.id, cards)
         replies.pushes.bring(self._chat)
 
-    def takes(self, media: Sequence[Medium]) -> bool:  # noqa: ARG002 - of whatever kind
+    def takes(self, media: Sequence[Sendable]) -> bool:  # noqa: ARG002 - of whatever kind
         """Tell whether there is somebody to send to: every file is a message of its own."""
         return bool(member_of(self._chat))
 
@@ -95,15 +96,11 @@ class AppReply:
             self._replies.bringing += 1
             self._replies.background.start(self._send(answer.media), name=f"files of #{self._turn}")
 
-    async def _send(self, media: Sequence[Medium]) -> None:
-        """Send the files of the final answer behind it, and tell of those that did not arrive."""
+    async def _send(self, media: Sequence[Sendable]) -> None:
         replies = self._replies
         try:
-            await replies.pushes.flush(self._chat)
-            sent = [(one.name, await replies.send_in_turn(self._chat, one)) for one in media]
-            if words := unsent(sent, self._turn, self._language):
-                await replies.pushes.notice(self._chat, self._message, words)
-        except StoreError as exc:  # the answer is looked at again; these are linked in it
+            await replies.files.follow(self._turn, self._chat, self._message, media, self._language)
+        except StoreError as exc:  # of the notice; the answer lists the files
             log.warning("deliveries.postponed", chat=self._chat, error=type(exc).__name__)
         finally:
             replies.bringing -= 1
@@ -126,6 +123,7 @@ class AppReplies:
         self.background = background
         self.clock = clock
         self.bringing = 0  # jobs that send files
+        self.files = FilesBehind(store, pushes, clock, self._send, self._room)
 
     def reply_to(
         self,
@@ -153,19 +151,24 @@ class AppReplies:
         """Send a file as a message of its own."""
         del message  # an application's message answers none
         member = member_of(chat)
-        if not member or not self.outlet.has_room(member):
+        if not member:
             return "refused"
+        if not self.outlet.has_room(member):
+            return "unsent"
         kind = kind_for(medium.kind, medium.content)
         brought = await upload(self.outlet.api, kind, medium.name, medium.content)
         media_id = brought.body.get("media_id")
-        if not brought.taken or not isinstance(media_id, str):
-            return "refused"  # at the worst it lies with WeCom, and nobody sees it there
+        if brought.outcome.kind == "doubtful":
+            return "unsent"  # at the worst it lies with WeCom, and nobody sees it there
+        if not brought.taken:
+            return sent(brought.outcome)
+        if not isinstance(media_id, str):
+            return "refused"
         said = await self.outlet.send(member, {"msgtype": kind, kind: {"media_id": media_id}})
-        if said.taken:
-            return "sent"
-        return "doubtful" if said.how == "doubtful" else "refused"
+        return sent(said.outcome)
 
-    async def send_in_turn(self, chat: str, medium: Medium) -> Sent:
-        """Send a file as soon as the budget of its member has room."""
-        await self.outlet.room(member_of(chat))
+    async def _send(self, chat: str, medium: Medium) -> Sent:
         return await self.send_medium(chat, "", medium)
+
+    async def _room(self, chat: str) -> None:
+        await self.outlet.room(member_of(chat))

@@ -26,9 +26,8 @@ log = structlog.get_logger()
 
 REMEMBER_MS = 60_000  # a bubble that is over: WeCom may bring its message once more
 QUIET_MS = 60_000  # the bubble of a turn that runs changes more often
-LOOK_AGAIN_MS = (
-    2_000  # at what the store has of a bubble: when that failed, and while its final waits
-)
+# At what the store has of a bubble: when that failed, and while its final waits.
+LOOK_AGAIN_MS = 2_000
 MARGIN_MS = 30_000  # of an open stream's life, for the last word of one whose final must wait
 
 

@@ -186,7 +186,7 @@ def build_connection(
     )
     reception = Reception(reader, accept, store, bubbles, speaker, background, clock, language)
     replies = ConnectionReplies(
-        store, bubbles, pushes, outlet, speaker, Uploads(connection, clock, pace), background
+        store, bubbles, pushes, outlet, speaker, Uploads(connection, clock, pace), background, clock
     )
     recovery = Recovery(store, bubbles, reception, background, clock, timing)
     parts = Parts(connection, reception, bubbles, pump, pushes, replies, recovery)

@@ -6,8 +6,9 @@ import structlog
 
 from bot.background import Background
 from bot.cards import Card
+from bot.clock import Clock
 from bot.errors import StoreError, WeComError
-from bot.messages import Answer, Medium, Sent
+from bot.messages import Answer, Medium, Sendable, Sent
 from bot.texts import Language
 from handlers.wecom.cards import card_body, whole
 from handlers.wecom.connection import frames
@@ -17,8 +18,9 @@ from handlers.wecom.connection.outlet import ConnectionOutlet
 from handlers.wecom.connection.reception import CONNECTION
 from handlers.wecom.connection.speaker import Speaker
 from handlers.wecom.connection.uploads import Uploads, kind_of
-from handlers.wecom.outcome import unsent
+from handlers.wecom.outcome import sent
 from handlers.wecom.pushes import Pushes
+from handlers.wecom.sending import FilesBehind
 from store import Store
 from store.records import Delivery
 
@@ -52,7 +54,7 @@ class ConnectionReply:
         if not all(shown) and not bubble.live:
             await replies.pushes.notice(self._chat, bubble.message, markdown)
 
-    def takes(self, media: Sequence[Medium]) -> bool:  # noqa: ARG002 - a file needs no bubble
+    def takes(self, media: Sequence[Sendable]) -> bool:  # noqa: ARG002 - a file needs no bubble
         """Tell that every file can be a message of its own."""
         return True
 
@@ -76,12 +78,9 @@ class ConnectionReply:
             turn = await replies.store.turns.get(self._turn)
             if self._bubble.open and self._bubble.last is None:
                 await replies.bubbles.conclude(self._bubble, turn)
-            sent = [
-                (medium.name, await replies.send_medium(self._chat, message, medium))
-                for medium in answer.media
-            ]
-            if words := unsent(sent, self._turn, self._bubble.language):
-                await replies.pushes.notice(self._chat, message, words)
+            if answer.media:
+                language = self._bubble.language
+                await replies.files.follow(self._turn, self._chat, message, answer.media, language)
         except StoreError as exc:  # the next look tries again
             log.warning("deliveries.postponed", chat=self._chat, error=type(exc).__name__)
         finally:
@@ -100,6 +99,7 @@ class ConnectionReplies:
         speaker: Speaker,
         uploads: Uploads,
         background: Background,
+        clock: Clock,
     ) -> None:
         self.store = store
         self.bubbles = bubbles
@@ -109,6 +109,7 @@ class ConnectionReplies:
         self._outlet = outlet
         self._speaker = speaker
         self._uploads = uploads
+        self.files = FilesBehind(store, pushes, clock, self._send)
 
     def reply_to(
         self,
@@ -146,6 +147,9 @@ class ConnectionReplies:
             heard = await self._speaker.say(bubble.conversation, request)
         return heard.kind == "done" and whole(card)
 
+    async def _send(self, chat: str, medium: Medium) -> Sent:
+        return await self.send_medium(chat, "", medium)
+
     async def send_medium(self, chat: str, message: str, medium: Medium) -> Sent:  # noqa: ARG002 - a reply would quote the question; a push stands for itself
         """Send a file to a chat (its key); say what became of it."""
         kind = kind_of(medium.kind, medium.content)
@@ -156,7 +160,6 @@ class ConnectionReplies:
             return "refused"
         body = {"msgtype": kind, kind: {"media_id": media_id}}
         outcome = await self._outlet.send(chat, body)
-        if outcome.kind == "sent":
-            return "sent"
-        log.warning("medium.unsent", kind=kind, cause=outcome.cause)
-        return "doubtful" if outcome.kind == "doubtful" else "refused"
+        if outcome.kind != "sent":
+            log.warning("medium.unsent", kind=kind, cause=outcome.cause)
+        return sent(outcome)
