@@ -46,7 +46,7 @@ async def test_d6_without_a_way_the_final_is_kept_and_found_by_result_or_the_nex
     bot.wecom.polling = False
     go_on = asyncio.Event()
     fake.script(hang(go_on), say("Kept for you."))
-    await bot.wecom.say("zhangsan", "work")
+    talk = await bot.wecom.say("zhangsan", "work")
     await until(lambda: fake.prompts)
     await bot.store.database.write(Statement("UPDATE inbound SET reply_url_state = 'used'"))
     go_on.set()
@@ -54,9 +54,14 @@ async def test_d6_without_a_way_the_final_is_kept_and_found_by_result_or_the_nex
     bot.wecom.polling = True
     contact = await bot.wecom.say("zhangsan", "/status")
     await contact.done()
-    # On top of the reply, or by the address that the contact brought: once.
-    await until(lambda: "Kept for you." in contact.text + "".join(i.content for i in contact.late))
-    assert (contact.text + "".join(i.content for i in contact.late)).count("Kept for you.") == 1
+
+    def shown():
+        """Everything that can be seen: WeCom asks for the first bubble again as well."""
+        return "".join([talk.text, contact.text, *(item.content for item in contact.late)])
+
+    # In its bubble, on top of the reply, or by the address that the contact brought: once.
+    await until(lambda: "Kept for you." in shown())
+    assert shown().count("Kept for you.") == 1
     assert "Kept for you." not in await (await bot.wecom.say("zhangsan", "/status")).done()
     assert "Kept for you." in await (await bot.wecom.say("zhangsan", "/result 1")).done()
 
