@@ -7,7 +7,6 @@ import pytest
 
 from bot.messages import Answer
 from bot.texts import delivery as texts
-from handlers.wecom import posts
 from handlers.wecom.connection.outlet import LIMITS
 from handlers.wecom.wire import STREAM_BYTES
 from store.database import Statement
@@ -330,22 +329,6 @@ async def test_an_answer_that_another_message_showed_closes_its_bubble(stage):
     await reply.finish(ANSWER)
     assert "#1" in await stage.finished(talk)
     assert talk.bubble.content == texts.SHOWN_ELSEWHERE.zh.format(n=1)
-
-
-async def test_an_answer_that_waited_until_another_message_showed_it_closes_its_bubble(
-    stage, wecom, clock, monkeypatch
-):
-    monkeypatch.setattr(posts, "LIMITED_S", 60)  # nobody waits for it
-    talk, reply = await asked(stage)
-    wecom.gateway.faults.next("aibot_respond_msg", 45009)
-    await stage.end("M1")
-    await reply.finish(ANSWER)
-    await stage.tried("M1", 1)
-    delivery = await stage.delivery("M1")
-    assert await stage.store.deliveries.claim(delivery.id, via="contact")
-    clock.after(5_000)  # before anybody looks for bubbles that were forgotten
-    assert await stage.finished(talk) == texts.SHOWN_ELSEWHERE.zh.format(n=1)
-    assert stage.codes == []
 
 
 async def test_a_late_answer_of_a_command_is_brought(stage, wecom):

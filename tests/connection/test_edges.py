@@ -8,6 +8,7 @@ from bot.errors import StoreError
 from bot.messages import Answer
 from bot.outbox import SEAM
 from bot.texts import delivery as texts
+from handlers.wecom import posts
 from handlers.wecom.budget import Limits
 from handlers.wecom.connection import frames
 from handlers.wecom.connection.speaker import Conversation
@@ -60,6 +61,22 @@ async def test_an_event_that_cannot_be_stored_is_not_answered(stage, wecom):
     facts = {"card_type": "button_interaction", "event_key": "allow", "task_id": "T1"}
     assert await wecom.event("zhangsan", "template_card_event", facts) is None
     assert failures == []
+
+
+async def test_an_answer_that_waited_until_another_message_showed_it_closes_its_bubble(
+    stage, wecom, clock, monkeypatch
+):
+    monkeypatch.setattr(posts, "LIMITED_S", 60)  # nobody waits for it
+    talk, reply = await asked(stage)
+    wecom.gateway.faults.next("aibot_respond_msg", 45009)
+    await stage.end("M1")
+    await reply.finish(ANSWER)
+    await stage.tried("M1", 1)
+    delivery = await stage.delivery("M1")
+    assert await stage.store.deliveries.claim(delivery.id, via="contact")
+    clock.after(5_000)  # before anybody looks for bubbles that were forgotten
+    assert await stage.finished(talk) == texts.SHOWN_ELSEWHERE.zh.format(n=1)
+    assert stage.codes == []
 
 
 async def test_a_greeting_that_would_be_too_late_is_not_sent(tmp_path, wecom, clock):
