@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiosqlite
 
+from bot.clock import now_ms
 from store import open_store
 from store.connection import sqlite_sql
 from store.database import Statement
@@ -108,6 +109,7 @@ async def _alone(folder: Path, statements: Callable[[int], list[Statement]]) -> 
     async with aiosqlite.connect(path) as connection:
         for pragma in PRAGMAS:
             await connection.execute(f"PRAGMA {pragma}")
+        await connection.create_function("now_ms", 0, now_ms)
 
         async def submit(n: int) -> None:
             async with lock:  # one connection is one transaction
