@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import functools
 import gc
 import logging
@@ -46,6 +47,7 @@ Extra = Callable[[web.Application, Service], None]
 
 def serve(settings: Settings, file: Path | None = None, *, level: str = "info") -> None:
     """Run the service until it is told to end. Raises StartError, for what ended it as well."""
+    heap.share_one(ctypes.CDLL(None))
     arm(os.environ)
     seclude()
     mask = set_up(secrets=settings.secrets(), level=level)
