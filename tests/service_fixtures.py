@@ -1,6 +1,8 @@
 """The service under test: real, on a socket, with WeCom's stand-in on one side and OpenCode on the other."""
 
 import contextlib
+import itertools
+import os
 import random
 import socket
 from contextlib import AsyncExitStack
@@ -14,16 +16,29 @@ from bot.sandbox.standin import StandIn
 from config.settings import load_settings
 from tests.wecom_fixtures import AES_KEY, BOT_ID, BOT_NAME, SECRET, TOKEN
 
+WORKERS, PORTS = 8, 1_000
 ADMIN_TOKEN = "an-admin-token-of-tests"
 
 
+def own_ports():
+    """Yield ports for ever: no other worker's, none of a managed server's, none that the system gives out."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+    first = 11_000 + worker * PORTS  # a browser goes to no 10080
+    begin = random.randrange(PORTS)  # another run may be at work on this machine
+    for n in itertools.count(begin):
+        yield first + n % PORTS
+
+
+OWN_PORTS = own_ports()
+
+
 def free_port():
-    """Return a port below those that the system gives out by itself, so that nobody gets it by chance."""
-    while True:
-        port = random.randint(20_000, 32_000)
+    """Return a port that nobody has, and that nobody gets by chance before it is used."""
+    for port in OWN_PORTS:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+    raise AssertionError("there is always a next one")
 
 
 def environment(tmp_path, standin, *, port, opencode=None, **overrides):

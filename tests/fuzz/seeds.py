@@ -1,9 +1,11 @@
 """What each target meets on a good day, and the oldest tricks: where a fuzzer starts from."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from bot.sandbox import corp_xml
 from tests.fakes.envelope import Sealer
 
 DATA = Path(__file__).parent.parent / "data"
@@ -27,6 +29,7 @@ CARD = {
 }
 DEEP = 2_000  # brackets; a fuzzer's inputs are small
 WECOM = Sealer()
+CORP_ID = "ww5823bf96d3bd56c7"
 JSON_TRICKS = (
     b"",
     b"[]",
@@ -85,6 +88,41 @@ def plaintexts() -> Iterator[bytes]:
         {"encrypt": "abc"},
     ):
         yield json.dumps(body, ensure_ascii=False).encode()
+
+
+def pushed() -> Iterator[bytes]:
+    """Yield frames of the long connection."""
+    yield from JSON_TRICKS
+    headers = {"headers": {"req_id": "R1"}}
+    for text in plaintexts():
+        with contextlib.suppress(ValueError, RecursionError):
+            body = json.loads(text)
+            cmd = "aibot_event_callback" if b'"event"' in text else "aibot_msg_callback"
+            yield json.dumps({"cmd": cmd, "body": body} | headers).encode()
+    yield json.dumps(headers | {"errcode": 0, "errmsg": "ok", "body": {"media_id": "M"}}).encode()
+    yield json.dumps(headers | {"errcode": 846609, "errmsg": "not subscribed"}).encode()
+    yield json.dumps({"cmd": "disconnected_event", "body": {}} | headers).encode()
+
+
+def markup() -> Iterator[bytes]:
+    """Yield what an application is told, and XML that nobody should read."""
+    head = {
+        "ToUserName": CORP_ID,
+        "FromUserName": "zhangsan",
+        "CreateTime": 1_800_000_000,
+        "AgentID": 1000002,
+    }
+    for elements in (
+        {"MsgType": "text", "Content": "/new 你好", "MsgId": 42},
+        {"MsgType": "image", "PicUrl": "https://x.example/a", "MediaId": "M", "MsgId": 43},
+        {"MsgType": "event", "Event": "enter_agent"},
+        {"MsgType": "event", "Event": "template_card_event", "EventKey": "allow", "TaskId": "t@1"},
+        {"Encrypt": "abc"},
+    ):
+        yield corp_xml.xml(head | elements)
+    yield b'<!DOCTYPE a [<!ENTITY b "c">]><xml><Encrypt>&b;</Encrypt></xml>'
+    yield b"<xml>" + b"<a>" * DEEP + b"</a>" * DEEP + b"</xml>"
+    yield b"<xml><Encrypt><![CDATA[a]]><![CDATA[b]]></Encrypt><Encrypt>c</Encrypt></xml>"
 
 
 def words() -> Iterator[bytes]:

@@ -33,6 +33,9 @@ from bot.summary import begin, fold
 from commands import COMMANDS
 from handlers.viewer import markdown
 from handlers.wecom import incoming, wire
+from handlers.wecom.app import markup as app_markup
+from handlers.wecom.app.app_wire import AppWire
+from handlers.wecom.connection import frames, reception
 from handlers.wecom.envelope import BLOCK, Envelope
 from handlers.wecom.mention import Mentions
 from tests.fakes.envelope import AES_KEY, TOKEN, Sealer
@@ -49,6 +52,7 @@ WIRES = (
     wire.Wire(bot_id="", name="", per_user=False),
     wire.Wire(bot_id="aibX", name="Open Code", per_user=True),
 )
+APP = AppWire(corp_id=seeds.CORP_ID, agent_id=1000002)
 MENTIONS = (Mentions(), Mentions("Open Code"), Mentions("小助手"))
 LINKS = Links(bytes(32), "https://bot.example.com", 3600, lambda: NOW_MS)
 SAFE_TARGET = re.compile(r"(?:https?|mailto):|#|raw/(?!\.\./)", re.IGNORECASE)
@@ -122,6 +126,23 @@ def plaintext(data: bytes) -> None:
             inbound = reader.parse(data, NOW_MS)
             _is_storable(inbound)
             assert not isinstance(inbound, InboundMessage) or inbound.sender
+
+
+def pushed(data: bytes) -> None:
+    """Read a frame of the long connection, and what it brings."""
+    with contextlib.suppress(BadEnvelope):
+        frame = frames.parse(data)
+        _is_storable(frame)
+        if isinstance(frame, frames.Told):
+            plaintext(reception._encoded(frame.body))
+
+
+def markup(data: bytes) -> None:
+    """Read the XML of an application: the shell around a ciphertext, and what was inside."""
+    with contextlib.suppress(BadEnvelope):
+        app_markup.ciphertext(data).decode()
+    with contextlib.suppress(BadEnvelope):
+        _is_storable(APP.parse(data, NOW_MS))
 
 
 def words(data: bytes) -> None:
@@ -255,6 +276,8 @@ def _trap() -> Path:
 TARGETS = {
     "envelope": Target(envelope, seeds.envelopes),
     "plaintext": Target(plaintext, seeds.plaintexts),
+    "pushed": Target(pushed, seeds.pushed),
+    "markup": Target(markup, seeds.markup),
     "words": Target(words, seeds.words),
     "events": Target(events, seeds.events),
     "answers": Target(answers, seeds.answers),
