@@ -81,7 +81,9 @@ async def _run(
         service = await stack.enter_async_context(
             opened(settings, extra=extra, hide=hide, ended=ended)
         )
-        if channel != CONNECTION:
+        if channel == CONNECTION:
+            await standin.gateway.until_connected()  # what is said before is lost
+        else:
             await standin.verify_url()
         _say_where(f"{base}{PATH}?token={keys.page}", settings, channel, demo=demo)
         await ended.wait()
