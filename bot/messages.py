@@ -184,8 +184,8 @@ class Replies(Protocol):
 class SendsMedia(Protocol):
     """A channel that can send a file as a message of its own."""
 
-    async def send_medium(self, chat: str, message: str, medium: Medium) -> Sent:
-        """Send a file to a chat (its key), in answer to a message (its id); say what became of it.
+    async def send_medium(self, chat: str, medium: Medium) -> Sent:
+        """Send a file to a chat (its key); say what became of it.
 
         ``unsent``: it never left, and may another time; ``refused``: WeCom did not take it;
         ``doubtful``: nobody can tell. Raises ``StoreError``.

@@ -30,7 +30,7 @@ async def send(invocation: Invocation) -> str | Show:
     shown = path_of(path)
     replies = services.outlets.of(invocation.message.channel)
     if isinstance(replies, SendsMedia):
-        sent = await replies.send_medium(invocation.chat.key, invocation.message.id, medium)
+        sent = await replies.send_medium(invocation.chat.key, medium)
         return SAID[sent].say(language, path=shown, link=await _link(invocation, path))
     link = await _link(invocation, path)
     linked = (texts.SEND_LINKED if link else texts.SEND_UNLINKED).say(

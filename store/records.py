@@ -13,6 +13,7 @@ ChangeKind = Literal["added", "modified", "deleted"]
 AttachmentKind = Literal["image", "file", "video", "voice"]
 AttachmentState = Literal["due", "kept", "failed"]
 OPEN_STATES: tuple[TurnState, ...] = ("queued", "running")
+OWED_STATES: tuple[DeliveryState, ...] = ("due", "sending")  # somebody will bring it yet
 CALLBACK = "callback"  # the channel of whatever names none
 
 

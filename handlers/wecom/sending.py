@@ -16,6 +16,7 @@ from bot.texts import engine as texts
 from bot.texts import media as media_texts
 from handlers.wecom.pushes import Pushes
 from store import Store
+from store.records import OWED_STATES
 
 log = structlog.get_logger()
 
@@ -74,7 +75,7 @@ class FilesBehind:
             except StoreError as exc:
                 log.warning("deliveries.postponed", chat=chat, error=type(exc).__name__)
             else:
-                if delivery is None or delivery.state not in {"due", "sending"}:
+                if delivery is None or delivery.state not in OWED_STATES:
                     return True
             await asyncio.sleep(LOOK_S)
         return False

@@ -113,15 +113,15 @@ def test_an_image_that_wecom_would_not_show_goes_as_a_file(content, kind):
 async def test_a_file_is_sent_as_a_message_of_its_own(edge):
     replies = edge.channel.replies
     image = Medium("图.png", "image", PNG)
-    assert await replies.send_medium(CHAT, "m", image) == "sent"
+    assert await replies.send_medium(CHAT, image) == "sent"
     (item,) = edge.wecom.transcript(MEMBER)
     assert item.medium == "图.png"
-    assert await replies.send_medium("wecom:group:g", "m", image) == "refused"
+    assert await replies.send_medium("wecom:group:g", image) == "refused"
     edge.corp_api.faults.calls.append(40006)
-    assert await replies.send_medium(CHAT, "m", image) == "refused"
+    assert await replies.send_medium(CHAT, image) == "refused"
     edge.corp_api.faults.going_on.set()
     edge.corp_api.faults.calls.extend(["hang", "lose_answer"])
-    assert await replies.send_medium(CHAT, "m", image) == "doubtful"
+    assert await replies.send_medium(CHAT, image) == "doubtful"
     assert edge.violations == []
 
 
@@ -145,13 +145,19 @@ async def test_a_file_of_an_answer_that_did_not_arrive_is_told(edge):
     assert "`c.txt` 没有发送" in talk.late[-1].content
 
 
-async def test_the_files_of_an_answer_that_must_wait_come_behind_it_all_the_same(edge, monkeypatch):
+async def put_off(edge, monkeypatch):
+    """An answer with a file, of which WeCom wants to hear later; returns its talk."""
     monkeypatch.setattr(sending, "LOOK_S", 0.02)
     talk, turn, reply = await edge.asked()
     await edge.end(turn)
     edge.corp_api.faults.calls.append(45009)
     await reply.finish(Answer("the answer", media=(sendable("a.txt"),)))
     await until(lambda: edge.corp_api.calls["message/send"] == 1)
+    return talk
+
+
+async def test_the_files_of_an_answer_that_must_wait_come_behind_it_all_the_same(edge, monkeypatch):
+    talk = await put_off(edge, monkeypatch)
     edge.clock.now += 2 * 60_000
     await edge.retry()
     await talk.late_reply(number=2)
@@ -159,12 +165,7 @@ async def test_the_files_of_an_answer_that_must_wait_come_behind_it_all_the_same
 
 
 async def test_the_files_of_an_answer_that_waits_too_long_are_told_of(edge, monkeypatch):
-    monkeypatch.setattr(sending, "LOOK_S", 0.02)
-    talk, turn, reply = await edge.asked()
-    await edge.end(turn)
-    edge.corp_api.faults.calls.append(45009)
-    await reply.finish(Answer("the answer", media=(sendable("a.txt"),)))
-    await until(lambda: edge.corp_api.calls["message/send"] == 1)
+    talk = await put_off(edge, monkeypatch)
     edge.clock.now += sending.WAIT_MS
     await until(lambda: edge.channel.replies.bringing == 0)
     await edge.retry()
@@ -190,7 +191,7 @@ async def test_files_wait_for_room_and_a_file_that_is_asked_for_is_refused_witho
     for _ in range(30):
         outlet._budget.spend(MEMBER, edge.clock())
     medium = Medium("a.txt", "file", b"content")
-    assert await replies.send_medium(CHAT, "m", medium) == "unsent"
+    assert await replies.send_medium(CHAT, medium) == "unsent"
     assert edge.corp_api.calls["media/upload"] == 0
     edge.clock.now += 62_000
-    assert await replies.send_medium(CHAT, "m", medium) == "sent"
+    assert await replies.send_medium(CHAT, medium) == "sent"

@@ -116,7 +116,7 @@ async def test_what_arrived_of_an_answer_is_not_sent_again(edge, asked):
     _, turn, reply = asked
     edge.corp_api.faults.going_on.set()
     edge.corp_api.faults.calls.extend(["hang", "hang", 45009])  # the first two arrive
-    kept = await finished(edge, turn, reply, "\n".join("x" * 60 for _ in range(100)))
+    kept = await finished(edge, turn, reply, LONG)
     assert kept.state == "sending"
     first = edge.said()
     assert len(first) == 2

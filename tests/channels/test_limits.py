@@ -218,5 +218,5 @@ async def test_a_member_has_a_thousand_messages_an_hour_and_the_next_one_waits(e
 
 async def test_a_file_of_one_byte_too_many_stays_here(edge):
     too_large = Medium("a.bin", "file", bytes(app_media.MOST_BYTES["file"] + 1))
-    assert await edge.channel.replies.send_medium(DIRECT, "m", too_large) == "refused"
+    assert await edge.channel.replies.send_medium(DIRECT, too_large) == "refused"
     assert edge.corp_api.calls["media/upload"] == 0

@@ -170,7 +170,7 @@ async def test_a_file_whose_upload_is_refused_is_said_not_to_be_sent(stage, weco
     await stage.say("/hello", "C1")
     wecom.gateway.faults.next("aibot_upload_media_init", code, code, code)
     medium = Medium("a.txt", "file", b"content")
-    assert await stage.edge.replies.send_medium(DIRECT, "C1", medium) == "refused"
+    assert await stage.edge.replies.send_medium(DIRECT, medium) == "refused"
 
 
 async def test_the_files_of_an_answer_that_did_not_arrive_are_told_after_it(stage, wecom):

@@ -19,7 +19,7 @@ class Sender:
     def __init__(self, says="sent"):
         self.says, self.sent = says, []
 
-    async def send_medium(self, chat, message, medium):
+    async def send_medium(self, chat, medium):
         self.sent.append((chat, medium.name, medium.kind, medium.content))
         return self.says
 

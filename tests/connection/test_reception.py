@@ -161,7 +161,7 @@ async def test_a_file_is_sent_as_a_message_of_its_own(stage, wecom, kind, conten
     await stage.say("/hello", "C1")
     tape = wecom.gateway.record()
     medium = Medium("a.bin", kind, content)
-    assert await stage.edge.replies.send_medium("wecom:direct:zhangsan", "C1", medium) == "sent"
+    assert await stage.edge.replies.send_medium("wecom:direct:zhangsan", medium) == "sent"
     assert wecom.transcript("zhangsan")[-1].medium == "a.bin"
     sent = [frame for who, frame in tape if who == "client" and frame["cmd"] == "aibot_send_msg"]
     assert sent[0]["body"]["msgtype"] == shown
@@ -171,7 +171,7 @@ async def test_a_file_is_sent_as_a_message_of_its_own(stage, wecom, kind, conten
 async def test_a_file_that_is_too_large_is_refused(stage):
     await stage.say("/hello", "C1")
     medium = Medium("a.bin", "file", b"\0" * (20 * 1024 * 1024 + 1))
-    assert await stage.edge.replies.send_medium("wecom:direct:zhangsan", "C1", medium) == "refused"
+    assert await stage.edge.replies.send_medium("wecom:direct:zhangsan", medium) == "refused"
 
 
 async def test_a_file_whose_message_got_no_answer_is_in_doubt(stage, wecom):
@@ -179,9 +179,9 @@ async def test_a_file_whose_message_got_no_answer_is_in_doubt(stage, wecom):
     wecom.gateway.faults.next("aibot_send_msg", "drop", 93006)
     medium = Medium("a.bin", "file", b"a text\n")
     chat = "wecom:direct:zhangsan"
-    assert await stage.edge.replies.send_medium(chat, "C1", medium) == "doubtful"
-    assert await stage.edge.replies.send_medium(chat, "C1", medium) == "refused"
-    assert await stage.edge.replies.send_medium("wecom:direct:nobody", "C1", medium) == "refused"
+    assert await stage.edge.replies.send_medium(chat, medium) == "doubtful"
+    assert await stage.edge.replies.send_medium(chat, medium) == "refused"
+    assert await stage.edge.replies.send_medium("wecom:direct:nobody", medium) == "refused"
 
 
 async def test_nothing_that_is_said_stands_in_the_facts(stage):

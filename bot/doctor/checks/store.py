@@ -15,6 +15,7 @@ from bot.doctor.units import START
 from bot.texts import doctor as titles
 from store import looking
 from store.errors import StoreDamaged, StoreError
+from store.records import OWED_STATES
 from store.sqlite import BACKUPS, RESTORING, SUSPECT
 from store.wal import lost_commits
 
@@ -157,7 +158,7 @@ async def outbox(scene: Scene) -> Iterable[Finding]:
     )
     if found is None or held is None:
         return []
-    waiting = [kind for state, kind in found.items() if state in {"due", "sending"}]
+    waiting = [kind for state, kind in found.items() if state in OWED_STATES]
     if not waiting:
         return [outbox.fine("nothing waits")]
     count, oldest_at = sum(kind.count for kind in waiting), min(one.oldest_at for one in waiting)

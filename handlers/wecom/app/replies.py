@@ -123,7 +123,7 @@ class AppReplies:
         self.background = background
         self.clock = clock
         self.bringing = 0  # jobs that send files
-        self.files = FilesBehind(store, pushes, clock, self._send, self._room)
+        self.files = FilesBehind(store, pushes, clock, self.send_medium, self._room)
 
     def reply_to(
         self,
@@ -147,9 +147,8 @@ class AppReplies:
                 await self.store.deliveries.move_house(kept.channel, APP, groups=False)
             self.pushes.bring(kept.chat)
 
-    async def send_medium(self, chat: str, message: str, medium: Medium) -> Sent:
+    async def send_medium(self, chat: str, medium: Medium) -> Sent:
         """Send a file as a message of its own."""
-        del message  # an application's message answers none
         member = member_of(chat)
         if not member:
             return "refused"
@@ -166,9 +165,6 @@ class AppReplies:
             return "refused"
         said = await self.outlet.send(member, {"msgtype": kind, kind: {"media_id": media_id}})
         return sent(said.outcome)
-
-    async def _send(self, chat: str, medium: Medium) -> Sent:
-        return await self.send_medium(chat, "", medium)
 
     async def _room(self, chat: str) -> None:
         await self.outlet.room(member_of(chat))

@@ -20,7 +20,7 @@ from handlers.wecom.polls import answer_of, elsewhere
 from handlers.wecom.timing import Timing
 from handlers.wecom.wire import STREAM_BYTES
 from store import Store
-from store.records import OPEN_STATES, Delivery, TurnRecord
+from store.records import OPEN_STATES, OWED_STATES, Delivery, TurnRecord
 
 log = structlog.get_logger()
 
@@ -116,7 +116,7 @@ class Bubbles:
             self._bubbles[message] = bubble
         bubble.turn, bubble.language = turn, language
         if not bubble.loaded:
-            self._background.start(self._loaded(bubble), name=f"bubble of #{turn}")
+            self._background.start(self._look(bubble), name=f"bubble of #{turn}")
         return bubble
 
     async def load(self, bubble: Bubble) -> None:
@@ -221,8 +221,7 @@ class Bubbles:
                 self.finish(bubble, ended(bubble.turn, bubble.language))
             if (waits or not bubble.loaded) and now - bubble.changed_at >= LOOK_AGAIN_MS:
                 bubble.changed_at = now
-                look = self._brought(bubble) if bubble.loaded else self._loaded(bubble)
-                self._background.start(look, name=f"bubble of {message}")
+                self._background.start(self._look(bubble), name=f"bubble of {message}")
             self._pump.start(bubble)
 
     async def run(self) -> None:
@@ -249,7 +248,7 @@ class Bubbles:
     async def conclude(self, bubble: Bubble, turn: TurnRecord | None) -> bool:
         """End a bubble whose turn is over, unless its final is still to come; tell whether it was so."""
         delivery = None if turn is None else await self._store.deliveries.of_turn(turn.n)
-        if delivery is not None and delivery.state in {"due", "sending"}:
+        if delivery is not None and delivery.state in OWED_STATES:
             return False
         if delivery is not None and delivery.state == "sent":
             words = elsewhere(delivery.turn, bubble.language)
@@ -264,16 +263,13 @@ class Bubbles:
             for bubble in self._bubbles.values():
                 group.create_task(self._pump.hand_over(bubble))
 
-    async def _loaded(self, bubble: Bubble) -> None:
+    async def _look(self, bubble: Bubble) -> None:
+        """Read what the store has of a bubble; end one whose waiting final the next contact brought."""
         try:
-            await self.load(bubble)
-        except StoreError as exc:  # tried again in a while
-            log.warning("bubbles.unsaved", error=type(exc).__name__, bubbles=1)
-
-    async def _brought(self, bubble: Bubble) -> None:
-        """End a bubble whose final had to wait and was brought by the chat's next contact."""
-        try:
-            await self.conclude(bubble, await self._store.turns.by_message(bubble.message))
+            if bubble.loaded:
+                await self.conclude(bubble, await self._store.turns.by_message(bubble.message))
+            else:
+                await self.load(bubble)
         except StoreError as exc:  # tried again in a while
             log.warning("bubbles.unsaved", error=type(exc).__name__, bubbles=1)
 

@@ -15,7 +15,7 @@ from handlers.wecom.connection.bubbles import Bubbles
 from handlers.wecom.connection.reception import CONNECTION, Reception
 from handlers.wecom.timing import Timing
 from store import Store
-from store.records import OPEN_STATES, ChatRecord, InboundRecord, TurnRecord
+from store.records import OPEN_STATES, OWED_STATES, ChatRecord, InboundRecord, TurnRecord
 
 log = structlog.get_logger()
 
@@ -98,7 +98,7 @@ class Recovery:
         if turn.state in OPEN_STATES:
             return True
         delivery = await self._store.deliveries.of_turn(turn.n)
-        if delivery is not None and delivery.state in {"due", "sending"}:
+        if delivery is not None and delivery.state in OWED_STATES:
             return False
         final = delivery.id if delivery else None
         bubble = Bubble(row.message, row.received_at, turn.language, turn=turn.n, final=final)

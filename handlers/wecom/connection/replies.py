@@ -109,7 +109,7 @@ class ConnectionReplies:
         self._outlet = outlet
         self._speaker = speaker
         self._uploads = uploads
-        self.files = FilesBehind(store, pushes, clock, self._send)
+        self.files = FilesBehind(store, pushes, clock, self.send_medium)
 
     def reply_to(
         self,
@@ -147,11 +147,8 @@ class ConnectionReplies:
             heard = await self._speaker.say(bubble.conversation, request)
         return heard.kind == "done" and whole(card)
 
-    async def _send(self, chat: str, medium: Medium) -> Sent:
-        return await self.send_medium(chat, "", medium)
-
-    async def send_medium(self, chat: str, message: str, medium: Medium) -> Sent:  # noqa: ARG002 - a reply would quote the question; a push stands for itself
-        """Send a file to a chat (its key); say what became of it."""
+    async def send_medium(self, chat: str, medium: Medium) -> Sent:
+        """Send a file to a chat (its key), which answers no message of it; say what became of it."""
         kind = kind_of(medium.kind, medium.content)
         try:
             media_id = await self._uploads.upload(kind, medium.name, medium.content)
