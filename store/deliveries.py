@@ -20,6 +20,7 @@ from store.delivery_sql import (
     MOVE_MESSAGES,
     MOVE_TURNS,
     NEXT_AT,
+    NOTED,
     NOTICES_OF,
     OF_TURN,
     OLDEST,
@@ -66,6 +67,11 @@ class Deliveries:
         values = (new.chat, new.turn, new.message, new.body, new.footer, new.more, new.at)
         rows = await self._database.write(Statement(ADD, *values))
         return _delivery(rows[0][0])
+
+    async def note(self, delivery: int, line: str) -> Delivery | None:
+        """Put a line on top of the footer of what is due; None when it is not due any more."""
+        rows = await self._database.write(Statement(NOTED, delivery, f"{line}\n"))
+        return _delivery(rows[0][0]) if rows[0] else None
 
     async def get(self, delivery: int) -> Delivery | None:
         """Return a delivery by its id."""

@@ -27,6 +27,9 @@ KEEP_FOR_TURN = """
     WHERE n = $1 AND state IN ('queued', 'running') AND fence = $8
     ON CONFLICT (turn) DO NOTHING
 """
+NOTED = f"""
+    UPDATE deliveries SET footer = $2 || footer WHERE id = $1 AND state = 'due' RETURNING {COLUMNS}
+"""
 GET = f"SELECT {COLUMNS} FROM deliveries WHERE id = $1"
 OF_TURN = f"SELECT {COLUMNS} FROM deliveries WHERE turn = $1"
 DUE = f"""

@@ -197,9 +197,9 @@ async def test_what_was_due_by_the_bot_is_pushed_by_the_application(make_both, f
     both = await make_both(channel, options=nowhere)
     gate = asyncio.Event()
     fake.script(say("It is", gate, " done."))
+    both.bot.polling = False
     await both.bot.say("zhangsan", "work")
     await prompted(fake, 1)
-    both.bot.polling = False
     both.bot.gateway.faults.away = True
     both.bot.gateway.cut()
     gate.set()
@@ -260,9 +260,9 @@ async def test_what_was_on_its_way_by_a_channel_that_is_off_is_in_doubt_and_hold
 async def test_what_a_group_is_owed_waits_for_a_channel_that_has_groups(both, fake):
     gate = asyncio.Event()
     fake.script(say("It is", gate, " done."))
+    both.bot.polling = False
     await both.bot.say("zhangsan", "work", group="wrTEAM")
     await prompted(fake, 1)
-    both.bot.polling = False
     await both.restart(without=OF_BOT)
     gate.set()
     await until(lambda: both.service.turns.ended["answered"])

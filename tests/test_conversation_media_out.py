@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.files import Files
 from bot.opencode.workspace import folder_name
 from config.settings import load_settings
 from handlers.wecom.timing import Timing
@@ -91,14 +92,47 @@ async def test_with_nobody_at_the_bubble_a_picture_is_named_in_the_late_answer(
     make_faked, fake, clock
 ):
     bot = await make_faked(options={"timing": Timing(patience_s=1)})
+    bot.wecom.polling = False
     go = asyncio.Event()
     fake.script(drawing("outbox/plot.png"), say("Here it", go, " is."))
     talk = await bot.wecom.say("zhangsan", "plot it and send it")
     await prompted(fake, 1)
-    bot.wecom.polling = False
     clock.leap(5_000)  # so long nobody comes
     go.set()
     assert "Not sent as files: `outbox/plot.png`." in await talk.late_reply()
+
+
+async def test_a_picture_whose_bubble_nobody_came_for_any_more_is_named_in_the_late_answer(
+    make_faked, fake
+):
+    bot = await make_faked(options={"timing": Timing(patience_s=1)})
+    bot.wecom.polling = False  # yet the question came a moment ago
+    fake.script(drawing("outbox/a.png"), drawing("outbox/b.png"), say("Here they are."))
+    talk = await bot.wecom.say("zhangsan", "plot both and send them")
+    late = await talk.late_reply()
+    assert "Here they are." in late
+    assert "Not sent as files: `outbox/a.png`, `outbox/b.png`. /files 1" in late
+    bot.wecom.polling = True
+    await talk.done()
+    assert (shown(talk), bot.wecom.violations) == ([], [])
+
+
+async def test_a_picture_that_goes_before_it_is_read_is_named_in_the_answer(
+    faked, fake, monkeypatch
+):
+    real = Files.sendable
+
+    async def fleeting(self, folder, path):
+        one = await real(self, folder, path)
+        if path == "outbox/a.png":
+            (folder / path).unlink()
+        return one
+
+    monkeypatch.setattr(Files, "sendable", fleeting)
+    fake.script(drawing("outbox/a.png"), drawing("outbox/b.png"), say("Here they are."))
+    talk = await faked.wecom.say("zhangsan", "plot both and send them")
+    assert "Not sent as files: `outbox/a.png`. /files 1" in await talk.done()
+    assert (shown(talk), faked.wecom.violations) == ([PNG], [])
 
 
 async def test_a_file_that_cannot_be_read_spoils_no_answer(faked, fake, monkeypatch):

@@ -5,7 +5,7 @@ import contextlib
 import hmac
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -38,7 +38,6 @@ class Final:
 
     delivery: int
     turn: int | None
-    answer: Answer
     leaving: bool = False
     taken: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -65,6 +64,7 @@ class Bubble:
     kept: bool = True
     final: Final | None = None
     images: tuple[Medium, ...] = ()  # shown with the last word
+    footer: str = ""  # of a final that shows them; the one that is kept names them as not sent
     card: Card | None = None  # below it, with the next answer to a poll
     carded: bool = False  # it had its card: WeCom takes one a message
     sealed: tuple[bool, bytes] | None = None  # the answer to a poll (finished?), until it changes
@@ -145,19 +145,22 @@ class Bubbles:
             return bubble
         prefix, text = split(opening.markdown)
         bubble.prefix = opening.prefix or prefix
-        if opening.images:
-            self.picture(bubble, opening.images)
         bubble.text = bubble.text or text
         bubble.loaded = True
         self._belongs_to(bubble, message.sender)
         self._touch(bubble)
         if opening.finished:
             self.finish(bubble, bubble.text)
+        if opening.images:
+            self.picture(bubble, opening.images)
         return bubble
 
-    def picture(self, bubble: Bubble, images: tuple[Medium, ...]) -> None:
-        """Let a bubble's last word show pictures; when all hold too much, the oldest lose theirs."""
-        bubble.images, bubble.sealed = images, None
+    def picture(self, bubble: Bubble, images: tuple[Medium, ...], footer: str = "") -> None:
+        """Let a bubble's last word show pictures; when all hold too much, the oldest lose theirs.
+
+        ``footer`` stands below a final that shows them.
+        """
+        bubble.images, bubble.footer, bubble.sealed = images, footer, None
         others = (one for one in self._pictured if one is not bubble and one.images)
         self._pictured = deque([*others, bubble])
         while sum(map(_weight, self._pictured)) > PICTURE_BYTES and self._pictured[0] is not bubble:
@@ -225,19 +228,23 @@ class Bubbles:
         return True
 
     def finish(self, bubble: Bubble, text: str) -> None:
-        """Show the last word; a bubble that was finished before stays as it is."""
+        """Show the last word, without pictures; a bubble that was finished stays as it is."""
         if bubble.finished:
             return
-        bubble.text = text
+        bubble.text, bubble.images = text, ()
         bubble.final = bubble.card = None
         self._close(bubble)
         self._touch(bubble)
         self._urgent.set()
 
     def finish_with(self, bubble: Bubble, answer: Answer) -> None:
-        """Show a final answer, cut to the room that is left in the bubble."""
+        """Show a final answer with its pictures, cut to the room that is left in the bubble."""
         room = STREAM_BYTES - len(head_of(bubble.prefix).encode())
+        images = bubble.images
+        if images:
+            answer = replace(answer, footer=bubble.footer)
         self.finish(bubble, answer_text(answer, room))
+        bubble.images = images
 
     def hand_over(self, bubble: Bubble) -> None:
         """Close a bubble that WeCom will soon stop asking for, unless its final waits in it."""

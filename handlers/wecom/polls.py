@@ -82,7 +82,7 @@ class Polls:
     def _take_up(self, bubble: Bubble, delivery: Delivery) -> None:
         """Go on where we stood when the service went down: the final is somewhere on its way."""
         if delivery.state == "due":
-            bubble.final = Final(delivery.id, delivery.turn, answer_of(delivery))
+            bubble.final = Final(delivery.id, delivery.turn)
         else:
             self._close(bubble, delivery)
 

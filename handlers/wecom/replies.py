@@ -1,17 +1,19 @@
 """How the engine answers over the callback: a bubble while it is open, then the ways out."""
 
-import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bot.background import Background
 from bot.cards import Card
 from bot.errors import UserError
 from bot.messages import Answer, Medium, Sendable
+from bot.render import path_of
 from bot.texts import Language, language_of
+from bot.texts import engine as texts
 from handlers.wecom.bubbles import Bubble, Bubbles
 from handlers.wecom.cards import whole
 from handlers.wecom.way_out import WayOut
 from store import Store
+from store.records import Delivery
 
 DIRECT_CHATS = "wecom:direct:"  # what their keys begin with
 PICTURES = 10  # of one reply
@@ -73,14 +75,31 @@ class CallbackReply:
 
     async def finish(self, answer: Answer) -> None:
         """Offer the final answer in the bubble; else it leaves by another way, behind our back."""
-        if self._bubble is not None:
-            self._replies.bubbles.picture(self._bubble, await _pictures(answer.media))
         delivery = await self._replies.store.deliveries.of_turn(self._turn)
         if delivery is not None:
+            if answer.media and self._bubble is not None:
+                delivery = await self._pictured(self._bubble, delivery, answer.media)
             await self._replies.way_out.offer(delivery, self._language)
         elif self._bubble is not None:
             await self._replies.bubbles.load(self._bubble)
             self._replies.bubbles.finish_with(self._bubble, answer)
+
+    async def _pictured(
+        self, bubble: Bubble, delivery: Delivery, media: Sequence[Sendable]
+    ) -> Delivery:
+        """Give the bubble its pictures. What is kept names them: no other way out shows any."""
+        read = {one.path: await _picture(one) for one in media}
+        gone = [path for path, picture in read.items() if picture is None]
+        footer = f"{self._unsent(gone)}\n{delivery.footer}" if gone else delivery.footer
+        images = tuple(picture for picture in read.values() if picture is not None)
+        if not bubble.finished:
+            self._replies.bubbles.picture(bubble, images, footer)
+        noted = await self._replies.store.deliveries.note(delivery.id, self._unsent(read))
+        return noted or delivery
+
+    def _unsent(self, paths: Iterable[str]) -> str:
+        names = texts.COMMA.say(self._language).join(map(path_of, paths))
+        return texts.UNSENT.say(self._language, names=names, n=self._turn)
 
 
 def _late(chat: str, cards: Sequence[Card]) -> Card | None:
@@ -89,13 +108,12 @@ def _late(chat: str, cards: Sequence[Card]) -> Card | None:
     return cards[0] if alone and whole(cards[0]) else None
 
 
-async def _pictures(media: Sequence[Sendable]) -> tuple[Medium, ...]:
-    """Read pictures; one that has gone in this moment is left out."""
-    read: list[Medium] = []
-    for one in media:
-        with contextlib.suppress(UserError):
-            read.append(await one.read())
-    return tuple(read)
+async def _picture(one: Sendable) -> Medium | None:
+    """Read a picture; None when it has gone in this moment."""
+    try:
+        return await one.read()
+    except UserError:
+        return None
 
 
 class CallbackReplies:

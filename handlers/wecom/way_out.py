@@ -14,7 +14,6 @@ from bot.errors import StoreError
 from bot.texts import Language, language_of
 from bot.texts import delivery as texts
 from handlers.wecom.bubbles import Bubble, Bubbles, Final
-from handlers.wecom.polls import answer_of
 from handlers.wecom.posts import Posts, postponed
 from handlers.wecom.timing import Timing
 from store import Store
@@ -226,7 +225,7 @@ class WayOut:
         """Offer the final in the bubble until WeCom comes for it, or has not come for too long."""
         final = bubble.final
         if final is None or final.delivery != delivery.id:  # else it is being offered already
-            final = bubble.final = Final(delivery.id, delivery.turn, answer_of(delivery))
+            final = bubble.final = Final(delivery.id, delivery.turn)
         if not self.waits_for_poll(bubble):
             return
         with contextlib.suppress(TimeoutError):
