@@ -316,6 +316,7 @@ class Assembly:
             self._background,
             services.clock,
             timing=self._options.timing,
+            take=services.files.take,
         )
         return self._edge
 

@@ -150,8 +150,12 @@ class ReplyStream(Protocol):
         Does nothing while the bubble is open: the updates show it there.
         """
 
+    @property
+    def apart(self) -> bool:
+        """Whether a file is a message of its own, and so a delivery; else it is part of the answer."""
+
     def takes(self, media: Sequence[Sendable]) -> bool:
-        """Tell whether the final answer can bring all of these as files, as far as is known by now."""
+        """Tell whether all of these can come with the answer as files, as far as is known by now."""
 
     async def finish(self, answer: Answer) -> None:
         """Bring the turn's final answer, which the store keeps as a delivery, to the chat.

@@ -38,6 +38,7 @@ from store.delivery_sql import (
     SENT,
     SHOWN,
     TAKE_ADDRESS,
+    TELL_OF,
     UNSEEN,
     UNSENT_ALL,
     UNSENT_IN,
@@ -57,7 +58,7 @@ _delivery = reader(Delivery)
 
 
 class Deliveries:
-    """Final answers and notices: ``due → sending → sent | failed | unknown``."""
+    """Final answers, notices and files: ``due → sending → sent | failed | unknown``."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -82,7 +83,7 @@ class Deliveries:
         return _one(await self._database.fetch_one(OF_TURN, n))
 
     async def notices_of(self, message: str) -> list[Delivery]:
-        """Return the notices that answer a message."""
+        """Return the notices that answer a message, and its files."""
         return await self._all(NOTICES_OF, message)
 
     async def due(self, chat: str, channel: str = CALLBACK) -> list[Delivery]:
@@ -185,11 +186,13 @@ class Deliveries:
         return bool(await moved(self._database, POSTPONED, delivery, facts, next_at))
 
     async def settle(
-        self, delivery: int, state: Settled, cause: str = "", *, via: str = "url"
+        self, delivery: int, state: Settled, cause: str = "", *, via: str = "url", words: str = ""
     ) -> bool:
-        """Keep how a post or a push ended."""
+        """Keep how a post or a push ended, with a notice of it where there are ``words`` for one."""
         facts: dict[str, object] = {"via": via, "cause": cause} if cause else {"via": via}
-        return bool(await moved(self._database, SETTLED[state], delivery, facts, cause))
+        notice = [Statement(TELL_OF, delivery, words)] if words else []
+        moves = SETTLED[state].statements(delivery, facts, cause)
+        return bool((await self._database.write(*notice, *moves))[-1])
 
     async def release(self, delivery: int, cause: str, next_at: int) -> bool:
         """Give back what was surely not sent, with its address; it is not tried before ``next_at``."""

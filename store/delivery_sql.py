@@ -30,6 +30,20 @@ KEEP_FOR_TURN = """
 NOTED = f"""
     UPDATE deliveries SET footer = $2 || footer WHERE id = $1 AND state = 'due' RETURNING {COLUMNS}
 """
+KEEP_FILE = """
+    INSERT INTO deliveries (
+        chat, turn, message, body, footer, more, file, state, created_at, changed_at, channel
+    )
+    SELECT $2, NULL, $3, $4, '', '', $5, 'due', $6, $6, channel FROM turns
+    WHERE n = $1 AND state IN ('queued', 'running') AND fence = $7
+"""
+TELL_OF = """
+    INSERT INTO deliveries (
+        chat, turn, message, body, footer, more, state, created_at, changed_at, channel
+    )
+    SELECT chat, NULL, message, $2, '', '', 'due', now_ms(), now_ms(), channel FROM deliveries
+    WHERE id = $1 AND state = 'sending'
+"""
 GET = f"SELECT {COLUMNS} FROM deliveries WHERE id = $1"
 OF_TURN = f"SELECT {COLUMNS} FROM deliveries WHERE turn = $1"
 DUE = f"""
@@ -37,10 +51,12 @@ DUE = f"""
     WHERE chat = $1 AND state = 'due' AND channel = $2 ORDER BY id
 """
 # A notice can be fetched by nothing: one that no address took is shown by the next contact.
-WAITING = f"""
-    SELECT {COLUMNS} FROM deliveries
-    WHERE chat = $1 AND (state = 'due' OR (state = 'failed' AND turn IS NULL)) ORDER BY id
-"""
+# A file comes by itself wherever it can, and its failure is told in a notice.
+AT_CONTACT = """(
+    (state = 'due' AND (file = '' OR channel = 'callback'))
+    OR (state = 'failed' AND turn IS NULL AND file = '')
+)"""
+WAITING = f"SELECT {COLUMNS} FROM deliveries WHERE chat = $1 AND {AT_CONTACT} ORDER BY id"
 NOTICES_OF = f"SELECT {COLUMNS} FROM deliveries WHERE message = $1 AND turn IS NULL ORDER BY id"
 ALL_WAITING = f"""
     SELECT {COLUMNS} FROM deliveries WHERE state = 'due' AND channel = $1 ORDER BY id
@@ -136,6 +152,7 @@ SENDING = Move(
         changed_at = now_ms()
     """,
 )
+# Words do not wait for a file.
 PUSHING = Move(
     "sending",
     "deliveries",
@@ -144,6 +161,7 @@ PUSHING = Move(
         AND NOT EXISTS (
             SELECT 1 FROM deliveries AS older WHERE older.chat = deliveries.chat
             AND older.id < deliveries.id AND older.state = 'sending'
+            AND (older.file = '' OR deliveries.file <> '')
         )
     """,
     changes="""
@@ -222,11 +240,11 @@ RETRIED = Move(
 )
 TOLD = "UPDATE deliveries SET told = 1 WHERE id = $1 AND state IN ('unknown', 'failed')"
 OLDEST = "SELECT MIN(created_at) FROM deliveries WHERE state = $1"
-SENDING_SINCE = "SELECT MIN(changed_at) FROM deliveries WHERE state = 'sending'"
-BACKLOG = """
+SENDING_SINCE = "SELECT MIN(changed_at) FROM deliveries WHERE state = 'sending' AND file = ''"
+BACKLOG = f"""
     SELECT state, COUNT(id), MIN(created_at) FROM deliveries
     WHERE state <> 'sent'
-    AND NOT (chat = $1 AND (state = 'due' OR (state = 'failed' AND turn IS NULL)))
+    AND NOT (chat = $1 AND {AT_CONTACT})
     GROUP BY state
 """
 COUNTS = "SELECT state, COUNT(id) FROM deliveries GROUP BY state"

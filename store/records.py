@@ -124,11 +124,12 @@ class EdgeRecord:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A final answer or a notice on its way to a chat. ``turn`` is None for a notice.
+    """A final answer, a notice or a file on its way to a chat. ``turn`` is None but for an answer.
 
     ``source`` is the message whose address it was last posted to; while it is ``sending``, a
     ``cause`` says that the one repeat to that address has been begun. ``told``: the chat
-    knows that it is in doubt, or that it failed.
+    knows that it is in doubt, or that it failed. ``file`` is the path of a file in the workspace of
+    the turn that answers ``message``; its ``body`` is for a channel that can bring words alone.
     """
 
     id: int
@@ -149,6 +150,7 @@ class Delivery:
     next_at: int
     told: bool
     channel: str
+    file: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +356,7 @@ class NewTurn:
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """Something that must reach a chat; ``turn`` is None for a notice."""
+    """Something that must reach a chat; ``turn`` is None for a notice or a ``file``."""
 
     chat: str
     turn: int | None
@@ -363,6 +365,7 @@ class NewDelivery:
     footer: str
     more: str
     at: int
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from store.attachments import with_turn
 from store.database import Database, Row, Statement, Value
-from store.delivery_sql import KEEP_FOR_TURN
+from store.delivery_sql import KEEP_FILE, KEEP_FOR_TURN
 from store.edges import Move, history, moved
 from store.errors import TurnLost
 from store.records import EdgeRecord, NewDelivery, NewTurn, TurnRecord, TurnState
@@ -310,6 +310,7 @@ class Turns:
         footer: str,
         at: int,
         delivery: NewDelivery | None,
+        files: Sequence[NewDelivery] = (),
         unheard: bool = False,
     ) -> bool:
         """End a turn, and keep what must reach its chat, in one write.
@@ -321,6 +322,7 @@ class Turns:
         values = (turn.fence, state, outcome, reason, stopped_by, answer, footer, at)
         # What belongs to it first: it is made only for a turn that has not ended.
         first = [] if delivery is None else [_delivery(turn, delivery)]
+        first += [_file(turn, one) for one in files]
         if unheard:
             first.append(Statement(DOUBT, turn.n, turn.fence))
         end = END.statements(turn.n, facts, *values)
@@ -378,3 +380,9 @@ def _first_of(rows: list[Row]) -> TurnRecord | None:
 def _delivery(turn: TurnRecord, new: NewDelivery) -> Statement:
     values = (new.chat, new.message, new.body, new.footer, new.more, new.at)
     return Statement(KEEP_FOR_TURN, turn.n, *values, turn.fence)
+
+
+def _file(turn: TurnRecord, new: NewDelivery) -> Statement:
+    return Statement(
+        KEEP_FILE, turn.n, new.chat, new.message, new.body, new.file, new.at, turn.fence
+    )

@@ -257,6 +257,32 @@ async def test_what_was_on_its_way_by_a_channel_that_is_off_is_in_doubt_and_hold
     await settled(both, 2)
 
 
+@pytest.mark.parametrize(
+    ("state", "words"), [("due", "not sent: a.txt"), ("sending", "whether `a.txt` arrived")]
+)
+async def test_a_file_of_a_channel_that_is_off_is_told_of_by_another(both, fake, state, words):
+    fake.script(say("Done."))
+    await both.app.say("zhangsan", "work")
+    await settled(both, 1)
+    await both.store.database.write(
+        Statement(
+            """
+            INSERT INTO deliveries (
+                chat, message, body, footer, more, file, state, created_at, changed_at, channel,
+                next_at
+            )
+            SELECT chat, message, 'not sent: a.txt', '', '', 'a.txt', $1, created_at, changed_at,
+                channel, changed_at + 300000
+            FROM deliveries WHERE turn = 1
+            """,
+            state,
+        )
+    )
+    await both.restart(without=OF_APP)
+    await both.bot.say("zhangsan", "/queue")  # on top of its reply, or by its address
+    await until(lambda: any(words in item.content for item in both.bot.transcript("zhangsan")))
+
+
 async def test_what_a_group_is_owed_waits_for_a_channel_that_has_groups(both, fake):
     gate = asyncio.Event()
     fake.script(say("It is", gate, " done."))

@@ -60,6 +60,11 @@ class Heard(ReplyStream):
     async def notify(self, markdown: str) -> None:
         """Take in what must not wait: what is asked is read from the store instead."""
 
+    @property
+    def apart(self) -> bool:
+        """Whether a file is a message of its own: there are none."""
+        return False
+
     def takes(self, media: Sequence[Sendable]) -> bool:  # noqa: ARG002 - its chat has words alone
         """Take no file."""
         return False

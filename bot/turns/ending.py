@@ -1,6 +1,7 @@
 """End a turn: look at its files, write its last words down, then bring them to the chat."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -9,7 +10,7 @@ import structlog
 
 from bot.claims import claimed
 from bot.files import Looked
-from bot.messages import Answer
+from bot.messages import Answer, Sendable
 from bot.opencode.model import ServerError
 from bot.render import ChangedFile, age, final, reasons
 from bot.render import Ending as Rendered
@@ -17,7 +18,7 @@ from bot.texts import engine as texts
 from bot.turns.parts import Parts
 from bot.turns.prompting import outbox_of
 from bot.turns.running import Halt, Running
-from bot.turns.sending import to_send
+from bot.turns.sending import file_of, to_send
 from bot.verdict import Over
 from store.crashpoints import crashpoint
 from store.records import FileChange, NewDelivery, TurnState
@@ -87,7 +88,8 @@ class Ender:
         outbox = outbox_of(self._settings, running.record.chat)
         media = await to_send(running, looked, self._files, outbox)
         answer = await self._answer(running, ending, text, looked)
-        kept = await self._keep(running, ending, text, answer)
+        apart = media if running.reply.apart else ()
+        kept = await self._keep(running, ending, text, answer, apart)
         log.info(
             "turn.ended",
             state=ending.state,
@@ -98,7 +100,7 @@ class Ender:
             chars=len(text),
         )
         if kept:
-            await running.reply.finish(replace(answer, media=media))
+            await running.reply.finish(answer if apart else replace(answer, media=media))
 
     async def give_up(self, running: Running) -> None:
         """End a turn that our own code failed; nothing is used that may have been what failed."""
@@ -109,8 +111,15 @@ class Ender:
         if await self._keep(running, ending, text, answer):
             await running.reply.finish(answer)
 
-    async def _keep(self, running: Running, ending: Ending, text: str, answer: Answer) -> bool:
-        """Write the end and its delivery in one commit; False when the turn had ended."""
+    async def _keep(
+        self,
+        running: Running,
+        ending: Ending,
+        text: str,
+        answer: Answer,
+        files: Sequence[Sendable] = (),
+    ) -> bool:
+        """Write the end and its deliveries in one commit; False when the turn had ended."""
         record, now = running.record, self._clock()
         kept = await self._store.turns.end(
             record,
@@ -130,6 +139,7 @@ class Ender:
                 more=answer.more,
                 at=now,
             ),
+            files=[file_of(running, one, now) for one in files],
             unheard=running.unheard,
         )
         crashpoint("C16")

@@ -8,6 +8,7 @@ from bot.messages import Sendable
 from bot.render import path_of
 from bot.texts import engine as texts
 from bot.turns.running import Running
+from store.records import NewDelivery
 
 SENT_AT_ONCE = 10  # files of one answer
 REFUSED_TOLD = 3  # with a sentence each; the others are counted
@@ -34,6 +35,22 @@ async def to_send(
             left.append(one.path)
     _tell(running, left, refused)
     return tuple(chosen)
+
+
+def file_of(running: Running, one: Sendable, at: int) -> NewDelivery:
+    """Return the delivery of a file that is a message of its own, behind the answer."""
+    record = running.record
+    words = texts.UNSENT.say(running.language, names=path_of(one.path), n=record.n)
+    return NewDelivery(
+        chat=record.chat,
+        turn=None,
+        message=record.message,
+        body=words,
+        footer="",
+        more="",
+        at=at,
+        file=one.path,
+    )
 
 
 def _tell(running: Running, left: list[str], refused: list[UserError]) -> None:

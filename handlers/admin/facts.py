@@ -72,6 +72,7 @@ def _delivery(delivery: Delivery) -> dict[str, object]:
     return {
         "id": delivery.id,
         "turn": delivery.turn,
+        "file": bool(delivery.file),
         "chat": delivery.chat,
         "state": delivery.state,
         "via": delivery.via,

@@ -16,13 +16,15 @@ from handlers.wecom.app.channel import build_app
 from handlers.wecom.callback_channel import build_callback
 from handlers.wecom.connection.channel import ConnectionChannel, build_connection
 from handlers.wecom.connection.reception import CONNECTION
+from handlers.wecom.files import Take, nothing, told
 from handlers.wecom.media import Downloads
+from handlers.wecom.outcome import Outcome
 from handlers.wecom.timing import Timing
 from store import Store
 
 log = structlog.get_logger()
 
-CUT_OFF = "the service was cut off"
+DOUBT = Outcome("doubtful", "the service was cut off")
 # Of each channel, its name in the settings and in health.
 CHANNELS = {CALLBACK: "wecom.bot", CONNECTION: "wecom.connection", APP: "wecom.app"}
 
@@ -67,8 +69,11 @@ class WeCom:
         """Take over what a channel owes; what was on its way by it, nobody can tell any more."""
         deliveries = self._store.deliveries
         for one in await deliveries.all_sending(off):
-            await deliveries.settle(one.id, "unknown", CUT_OFF, via=off)
-            log.warning("delivery.doubted", delivery=one.id, turn=one.turn, via=off, cause=CUT_OFF)
+            words = await told(self._store, one, DOUBT)
+            await deliveries.settle(one.id, "unknown", DOUBT.cause, via=off, words=words)
+            log.warning(
+                "delivery.doubted", delivery=one.id, turn=one.turn, via=off, cause=DOUBT.cause
+            )
         await deliveries.move_house(off, on, groups=on != APP)
 
     @property
@@ -120,14 +125,18 @@ def build(
     clock: Clock,
     *,
     timing: Timing | None = None,
+    take: Take = nothing,
 ) -> WeCom | None:
-    """Put the channels together that are on, and start their lasting jobs; None without any."""
+    """Put the channels together that are on, and start their lasting jobs; None without any.
+
+    ``take`` reads the files that go with answers.
+    """
     timing = timing or Timing()
     channels: list[Channel] = []
     if settings.wecom.bot.on:
         channels.append(build_callback(settings, accept, store, background, clock, timing))
     if settings.wecom.bot.connects:
-        channels.append(build_connection(settings, accept, store, background, clock, timing))
+        channels.append(build_connection(settings, accept, store, background, clock, timing, take))
     if settings.wecom.app.on:
-        channels.append(build_app(settings, accept, store, background, clock, timing))
+        channels.append(build_app(settings, accept, store, background, clock, timing, take))
     return WeCom(channels, store, Downloads.of(settings, CALLBACK)) if channels else None

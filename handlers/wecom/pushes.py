@@ -11,15 +11,18 @@ import structlog
 from bot.background import Background
 from bot.clock import Clock
 from bot.errors import StoreError
+from handlers.wecom.files import told
 from handlers.wecom.outcome import Outcome
 from handlers.wecom.posts import delay_ms, postponed, tell
 from store import Store
+from store.deliveries import Settled
 from store.records import Delivery, NewDelivery
 
 log = structlog.get_logger()
 
 RETRY_S = 20.0  # between two looks at what is due, at most
 AT_ONCE = 16  # chats
+FILES_AT_ONCE = 4
 LONGEST_MS = 600_000  # no delivery waits so long: it was told to by a clock that was set back since
 
 
@@ -60,6 +63,7 @@ class Pushes:
         self._clock = clock
         self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._files_at_once = asyncio.Semaphore(FILES_AT_ONCE)
         self._unkept: dict[int, tuple[Delivery, Outcome]] = {}
         self._cut_off: list[Delivery] = []
         # Still on their way: they are tried again, and nobody else may show them meanwhile.
@@ -98,10 +102,20 @@ class Pushes:
         self._background.keep(self._retry, name=f"wecom {self._channel} deliveries")
 
     async def flush(self, chat: str) -> None:
-        """Push what is due in a chat, oldest first, until one of them must wait."""
+        """Push the words that are due in a chat, oldest first, until some of them must wait."""
         async with self._line(chat), self._at_once:
-            while self._outlet.up and (taken := await self._take(chat)) is not None:
+            while self._outlet.up and (taken := await self._take(chat, files=False)) is not None:
                 await self._keep(taken, await self._pushed(taken))
+
+    async def _flush_files(self, chat: str) -> None:
+        """Push the files that are due behind them, unless they are on their way already."""
+        line = self._line(f"{chat} files")
+        if line.locked():
+            return
+        async with line, self._files_at_once:
+            while self._outlet.up and (taken := await self._take(chat, files=True)) is not None:
+                await self._keep(taken, await self._pushed(taken))
+                await self.flush(chat)  # what is to be told of it
 
     async def retry_once(self) -> None:
         """Begin to bring what may leave now, each chat by itself: none holds up another."""
@@ -135,6 +149,8 @@ class Pushes:
     async def _counted(self, chat: str) -> None:
         try:
             await self.flush(chat)
+            self._busy.discard(chat)  # no words wait for an upload
+            await self._flush_files(chat)
         except StoreError as exc:  # the next look tries again
             log.warning("deliveries.postponed", chat=chat, error=type(exc).__name__)
         finally:
@@ -144,15 +160,20 @@ class Pushes:
     def _line(self, chat: str) -> asyncio.Lock:
         return self._lines.setdefault(chat, asyncio.Lock())
 
-    async def _take(self, chat: str) -> Delivery | None:
-        """Return the oldest, marked as on its way; None when it may not leave yet, or was taken."""
-        doubted = next((one for one in self._doubted.values() if one.chat == chat), None)
-        if doubted is not None:
-            return self._doubted.pop(doubted.id) if self._may_leave(doubted) else None
+    async def _take(self, chat: str, *, files: bool) -> Delivery | None:
+        """Return the oldest, marked as on its way; None when it may not leave yet, or was taken.
+
+        A file also waits for all words that are older.
+        """
+        doubted = (one for one in self._doubted.values() if one.chat == chat)
+        first = next((one for one in doubted if bool(one.file) is files), None)
+        if first is not None:
+            return self._doubted.pop(first.id) if self._may_leave(first) else None
         due = await self._store.deliveries.due(chat, self._channel)
-        if not due or not self._may_leave(due[0]):
+        first = next((one for one in due if files or not one.file), None)
+        if first is None or bool(first.file) is not files or not self._may_leave(first):
             return None
-        return await self._store.deliveries.push(due[0].id, self._channel)
+        return await self._store.deliveries.push(first.id, self._channel)
 
     def _may_leave(self, delivery: Delivery) -> bool:
         return not 0 < delivery.next_at - self._clock() <= LONGEST_MS
@@ -186,10 +207,10 @@ class Pushes:
         match outcome.kind:
             case "sent":
                 await deliveries.settle(delivery.id, "sent", via=via)
-            case "doubtful":
-                await deliveries.settle(delivery.id, "unknown", cause, via=via)
-            case "barred" | "refused":
-                await deliveries.settle(delivery.id, "failed", cause, via=via)
+            case "doubtful" | "barred" | "refused":
+                state: Settled = "unknown" if outcome.kind == "doubtful" else "failed"
+                words = await told(self._store, delivery, outcome)
+                await deliveries.settle(delivery.id, state, cause, via=via, words=words)
             case _:  # it never left, or is not wanted now
                 await self._try_again(delivery, outcome)
 

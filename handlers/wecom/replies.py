@@ -63,6 +63,11 @@ class CallbackReply:
         way_out = self._replies.way_out
         await way_out.notice(self._chat, self._message, markdown, _late(self._chat, cards))
 
+    @property
+    def apart(self) -> bool:
+        """Whether a file is a message of its own: a bubble shows pictures in itself."""
+        return False
+
     def takes(self, media: Sequence[Sendable]) -> bool:
         """Tell whether the bubble's last word can show all of these: pictures, within WeCom's limits."""
         return (

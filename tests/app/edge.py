@@ -14,6 +14,7 @@ from handlers.wecom.timing import Timing
 from store import open_store
 from store.records import NewDelivery
 from tests.fakes.edge import Clock, Desk, until
+from tests.media.cupboard import Cupboard, file_of
 from tests.wecom_fixtures import AES_KEY, TOKEN, standing_in
 
 CORP_ID = "ww5823bf96d3bd56c7"
@@ -30,6 +31,7 @@ class AppEdge:
         self.path, self.environ = path, environ
         self.clock = clock or Clock()
         self.numbers = itertools.count(1)
+        self.cupboard = Cupboard()
         self.around = AsyncExitStack()
         self.stack = AsyncExitStack()
 
@@ -73,7 +75,15 @@ class AppEdge:
         self.stack.push_async_callback(self.let_go)
         self.background = await self.stack.enter_async_context(Background())
         self.desk = Desk(self.store)
-        self.channel = build_app(settings, self.desk, self.store, self.background, self.clock, FAST)
+        self.channel = build_app(
+            settings,
+            self.desk,
+            self.store,
+            self.background,
+            self.clock,
+            FAST,
+            self.cupboard.take,
+        )
         self.pushes = self.channel.replies.pushes
         app = web.Application()
         app.add_routes(self.channel.routes)
@@ -129,7 +139,7 @@ class AppEdge:
         )
         return talk, turn, reply
 
-    async def end(self, turn, body="the answer", *, footer="✅ done", more="/result"):
+    async def end(self, turn, body="the answer", *, footer="✅ done", more="/result", files=()):
         """End a turn as the engine does; the delivery is due."""
         await self.store.turns.end(
             turn,
@@ -141,6 +151,7 @@ class AppEdge:
             footer=footer,
             at=self.clock(),
             delivery=NewDelivery(turn.chat, turn.n, turn.message, body, footer, more, self.clock()),
+            files=[file_of(turn, path, self.clock()) for path in files],
         )
 
     async def delivery(self, turn):

@@ -112,7 +112,7 @@ async def test_a_click_that_says_nothing_changes_nothing(edge, asked):
 
 
 def test_no_more_cards_are_remembered_than_can_be_needed():
-    outlet = AppOutlet(None, 1, Budget(), Clock(), 0)
+    outlet = AppOutlet(None, 1, Budget(), Clock(), 0, None)
     for delivery in range(300):
         outlet.draw(delivery, [card_of()])
     assert len(outlet._cards) == 200

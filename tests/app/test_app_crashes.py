@@ -1,5 +1,7 @@
 """The service is killed on the way of an answer by the application: it comes once, all the same."""
 
+from pathlib import Path
+
 import pytest
 
 from bot.sandbox import payloads
@@ -7,6 +9,7 @@ from bot.sandbox.timing import Timing
 from tests.drill.points import KILLED
 from tests.drill.victim import Victim
 from tests.fakes.edge import until
+from tests.fakes.opencode_turns import say, tool
 from tests.service_fixtures import environment, free_port
 
 # It may die with its answer unsent, and a busy machine takes its time to start it again.
@@ -43,6 +46,32 @@ async def test_an_answer_outlives_a_crash_and_comes_once(victim, fake, point):
     await until(lambda: "#2" in "".join(item.content for item in other.late))
     assert len(talk.late) == 1
     assert len(fake.prompts) == 2
+    assert victim.wecom.violations == []
+
+
+# Kept with its answer and not brought; taken and not uploaded; there, and nobody wrote it down.
+@pytest.mark.parametrize(
+    ("point", "comes", "told"), [("C16:1", 1, 0), ("C18:2", 0, 1), ("C20:2", 1, 1)]
+)
+async def test_a_file_of_an_answer_outlives_a_crash_or_is_told(victim, fake, point, comes, told):
+    async def write(run):
+        folder = Path(run.directory) / "outbox"
+        folder.mkdir()
+        (folder / "a.txt").write_text("for you")
+        await tool("bash", {"command": "true"}, "done", title="write")(run)
+
+    fake.script(write, say("Here it is."))
+    await victim.start(TEST_CRASHPOINT=point)
+    await victim.ready()
+    talk = victim.wecom.begin("zhangsan", payloads.text("hello"))
+    assert await victim.process.wait() == KILLED
+    await victim.start()
+    await victim.ready()
+    await talk.late_reply(60, number=1 + comes + told)
+    assert [item.medium for item in talk.late].count("a.txt") == comes
+    assert sum("outbox/a.txt` arrived" in item.content for item in talk.late) == told
+    await victim.wecom.say("zhangsan", "/status")
+    assert len(talk.late) == 1 + comes + told
     assert victim.wecom.violations == []
 
 

@@ -5,14 +5,11 @@ import contextlib
 import pytest
 
 from bot.errors import WeComError
-from bot.messages import Answer, Medium
-from handlers.wecom import sending
+from bot.messages import Medium
 from handlers.wecom.app import media
 from handlers.wecom.app.fetcher import AT_ONCE, AppMedia
 from handlers.wecom.app.media import fetch, kind_for, upload
 from store.records import AttachmentRecord
-from tests.fakes.edge import until
-from tests.media.sendables import sendable
 
 MIB = 1024 * 1024
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
@@ -125,55 +122,6 @@ async def test_a_file_is_sent_as_a_message_of_its_own(edge):
     assert edge.violations == []
 
 
-async def test_the_files_of_an_answer_come_behind_it(edge):
-    talk, turn, reply = await edge.asked()
-    await edge.end(turn)
-    await reply.finish(Answer("the answer", media=(sendable("a.txt"),)))
-    await talk.late_reply(number=2)
-    assert [item.medium or "answer" for item in talk.late] == ["answer", "a.txt"]
-
-
-async def test_a_file_of_an_answer_that_did_not_arrive_is_told(edge):
-    talk, turn, reply = await edge.asked()
-    await edge.end(turn)
-    edge.corp_api.faults.calls.extend([None, 40006])
-    files = (sendable("out/a_1.txt"), sendable("b.txt"), sendable("c.txt", gone=True))
-    await reply.finish(Answer("the answer", media=files))
-    await talk.late_reply(number=3)
-    assert [item.medium for item in talk.late] == ["", "b.txt", ""]
-    assert "没有接受 `out/a_1.txt`。/files 1" in talk.late[-1].content
-    assert "`c.txt` 没有发送" in talk.late[-1].content
-
-
-async def put_off(edge, monkeypatch):
-    """An answer with a file, of which WeCom wants to hear later; returns its talk."""
-    monkeypatch.setattr(sending, "LOOK_S", 0.02)
-    talk, turn, reply = await edge.asked()
-    await edge.end(turn)
-    edge.corp_api.faults.calls.append(45009)
-    await reply.finish(Answer("the answer", media=(sendable("a.txt"),)))
-    await until(lambda: edge.corp_api.calls["message/send"] == 1)
-    return talk
-
-
-async def test_the_files_of_an_answer_that_must_wait_come_behind_it_all_the_same(edge, monkeypatch):
-    talk = await put_off(edge, monkeypatch)
-    edge.clock.now += 2 * 60_000
-    await edge.retry()
-    await talk.late_reply(number=2)
-    assert [item.medium or "answer" for item in talk.late] == ["answer", "a.txt"]
-
-
-async def test_the_files_of_an_answer_that_waits_too_long_are_told_of(edge, monkeypatch):
-    talk = await put_off(edge, monkeypatch)
-    edge.clock.now += sending.WAIT_MS
-    await until(lambda: edge.channel.replies.bringing == 0)
-    await edge.retry()
-    await talk.late_reply(number=2)
-    assert [item.medium for item in talk.late] == ["", ""]
-    assert "`a.txt` 现在没能发送，/send 可以再试" in talk.late[-1].content
-
-
 async def test_what_a_person_sends_comes_as_an_id_that_can_be_fetched(edge):
     talk = await edge.wecom.upload("zhangsan", "image", "a.png", PNG)
     assert talk.attempts == ["ok"]
@@ -186,7 +134,7 @@ def test_pieces_fit_into_what_wecom_gives_at_once():
     assert media.PIECE_BYTES < 20 * MIB
 
 
-async def test_files_wait_for_room_and_a_file_that_is_asked_for_is_refused_without(edge):
+async def test_a_file_that_is_asked_for_is_refused_where_there_is_no_room_for_it(edge):
     outlet, replies = edge.channel.replies.outlet, edge.channel.replies
     for _ in range(30):
         outlet._budget.spend(MEMBER, edge.clock())

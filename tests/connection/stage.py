@@ -14,6 +14,7 @@ from handlers.wecom.connection.pace import Pace
 from handlers.wecom.timing import Timing
 from store import open_store
 from store.records import NewChat, NewDelivery, NewInbound, NewTurn
+from tests.media.cupboard import Cupboard, file_of
 from tests.wecom_fixtures import BOT_ID, BOT_NAME
 
 SECRET = "q7Rk2vB9xT4m"
@@ -157,6 +158,7 @@ class Stage:
         self.path, self.wecom, self.clock, self.timing = path, wecom, clock, timing
         self.environ = environ
         self.numbers = itertools.count(1)
+        self.cupboard = Cupboard()
         self.stack = AsyncExitStack()
 
     async def __aenter__(self):
@@ -183,7 +185,13 @@ class Stage:
         self.background = await self.stack.enter_async_context(Background())
         self.desk = Desk(self.store)
         self.edge = build_connection(
-            settings, self.desk, self.store, self.background, self.clock, self.timing
+            settings,
+            self.desk,
+            self.store,
+            self.background,
+            self.clock,
+            self.timing,
+            self.cupboard.take,
         )
         self.stack.push_async_callback(self.edge.close)
         await self.edge.recover()
@@ -242,7 +250,7 @@ class Stage:
             language="zh",
         )
 
-    async def end(self, msgid, body="the answer", *, footer="✅ done", more="/result"):
+    async def end(self, msgid, body="the answer", *, footer="✅ done", more="/result", files=()):
         """End a message's turn as the engine does; the delivery is due."""
         turn = await self.turn(msgid)
         at = self.clock()
@@ -256,6 +264,7 @@ class Stage:
             footer=footer,
             at=at,
             delivery=NewDelivery(turn.chat, turn.n, msgid, body, footer, more, at),
+            files=[file_of(turn, path, at) for path in files],
         )
 
     async def delivery(self, msgid):

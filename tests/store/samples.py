@@ -48,8 +48,8 @@ def a_turn(message="m1", *, chat=CHAT, text="修好测试", at=1000, **fields):
     return replace(new, **fields)
 
 
-def a_delivery(turn=1, *, chat=CHAT, message="m1", body="done", at=2000):
-    return NewDelivery(chat, turn, message, body, "footer", "more", at)
+def a_delivery(turn=1, *, chat=CHAT, message="m1", body="done", at=2000, **fields):
+    return replace(NewDelivery(chat, turn, message, body, "footer", "more", at), **fields)
 
 
 def an_ask(ask="per_1", *, code="k7", chat=CHAT, turn=1, expires_at=9000, **fields):
@@ -92,7 +92,7 @@ async def in_doubt(store, delivery, cause="ReadTimeout"):
     assert await store.deliveries.settle(delivery, "unknown", cause)
 
 
-async def end(store, n, *, state="done", answer="fine", at=2000, delivery=None):
+async def end(store, n, *, state="done", answer="fine", at=2000, delivery=None, files=()):
     return await store.turns.end(
         await store.turns.get(n),
         state=state,
@@ -103,4 +103,5 @@ async def end(store, n, *, state="done", answer="fine", at=2000, delivery=None):
         footer="f",
         at=at,
         delivery=delivery,
+        files=files,
     )

@@ -4,7 +4,17 @@ import asyncio
 
 import pytest
 
-from tests.store.samples import CHAT, a_chat, a_delivery, accept, an_inbound, in_doubt, on_its_way
+from tests.store.samples import (
+    CHAT,
+    a_chat,
+    a_delivery,
+    a_turn,
+    accept,
+    an_inbound,
+    end,
+    in_doubt,
+    on_its_way,
+)
 
 
 async def state(store, delivery):
@@ -227,3 +237,63 @@ async def test_old_notices_are_deleted_and_answers_wait_for_their_turn(store, mo
 async def test_an_accepted_message_leaves_no_delivery_behind(store):
     await accept(store)
     assert await store.deliveries.all_waiting() == []
+
+
+async def with_files(store, *paths, channel="app"):
+    """An answer that is due by a channel, and its files."""
+    await store.inbox.accept(an_inbound(channel=channel), a_chat(), a_turn(channel=channel))
+    files = [a_delivery(None, message="m1", body=f"not sent: {path}", file=path) for path in paths]
+    await end(store, 1, delivery=a_delivery(1), files=files)
+    return await store.deliveries.due(CHAT, channel)
+
+
+async def test_the_files_of_an_answer_are_kept_with_it_and_leave_by_its_channel(store):
+    answer, *files = await with_files(store, "a.txt", "b.txt")
+    assert (answer.turn, answer.file) == (1, "")
+    assert [(one.turn, one.file, one.message) for one in files] == [
+        (None, "a.txt", "m1"),
+        (None, "b.txt", "m1"),
+    ]
+    again = a_delivery(None, file="c.txt")
+    assert not await end(store, 1, delivery=a_delivery(1), files=[again])
+    assert len(await store.deliveries.due(CHAT, "app")) == 3
+
+
+async def test_a_file_waits_for_words_and_no_words_wait_for_a_file(store):
+    answer, file = await with_files(store, "a.txt")
+    notice = await store.deliveries.add(a_delivery(None, message="m1"))
+    assert await store.deliveries.push(answer.id, "app")
+    assert await store.deliveries.push(file.id, "app") is None
+    await store.deliveries.settle(answer.id, "sent", via="app")
+    assert (await store.deliveries.push(file.id, "app")).state == "sending"
+    assert (await store.deliveries.push(notice.id, "app")).state == "sending"
+
+
+async def test_a_contact_shows_no_file_but_where_only_words_can_be_brought(store):
+    answer, file = await with_files(store, "a.txt")
+    assert await store.deliveries.waiting(CHAT) == [answer]
+    await store.deliveries.push(answer.id, "app")
+    await store.deliveries.settle(answer.id, "sent", via="app")
+    await store.deliveries.move_house("app", "callback")
+    (shown,) = await store.deliveries.waiting(CHAT)
+    assert (shown.id, shown.body) == (file.id, "not sent: a.txt")
+
+
+async def test_what_is_told_of_a_file_is_kept_together_with_its_end(store):
+    answer, file = await with_files(store, "a.txt")
+    await store.deliveries.push(answer.id, "app")
+    await store.deliveries.settle(answer.id, "sent", via="app")
+    assert not await store.deliveries.settle(file.id, "unknown", "why", words="perhaps")
+    assert await store.deliveries.due(CHAT, "app") == [file]
+    await store.deliveries.push(file.id, "app")
+    assert await store.deliveries.settle(file.id, "failed", "why", words="not taken")
+    (notice,) = await store.deliveries.due(CHAT, "app")
+    assert (notice.turn, notice.message, notice.body, notice.file) == (None, "m1", "not taken", "")
+    assert await store.deliveries.waiting(CHAT) == [notice]
+
+
+async def test_a_line_is_put_on_top_of_a_footer_while_its_answer_is_due(store):
+    due = await store.deliveries.add(a_delivery(footer="done"))
+    assert (await store.deliveries.note(due.id, "and this")).footer == "and this\ndone"
+    await store.deliveries.claim(due.id, via="contact")
+    assert await store.deliveries.note(due.id, "more") is None

@@ -20,6 +20,7 @@ from handlers.wecom.app.replies import AppReplies
 from handlers.wecom.bubbles import stream_key
 from handlers.wecom.budget import HOUR_MS, MARGIN_MS, Budget
 from handlers.wecom.envelope import Envelope
+from handlers.wecom.files import Parcels, Take, nothing
 from handlers.wecom.pushes import Pushes
 from handlers.wecom.timing import Timing
 from store import Store
@@ -96,7 +97,7 @@ class AppChannel:
     @property
     def posting(self) -> int:
         """How many jobs push something at this moment."""
-        return self._pushes.posting + self._replies.bringing
+        return self._pushes.posting
 
     async def close_leaked(self) -> int:
         """Finish nothing: an application has no bubbles."""
@@ -117,6 +118,7 @@ def build_app(
     background: Background,
     clock: Clock,
     timing: Timing,
+    take: Take = nothing,
 ) -> AppChannel:
     """Put the application together; needs `wecom.app.on`."""
     app = settings.wecom.app
@@ -126,7 +128,9 @@ def build_app(
     parser()  # loaded now, and not while the first message waits
     aes_key = app.aes_key.get_secret_value()
     api = CorpApi(settings.wecom.api_url, app.corp_id, app.secret.get_secret_value(), clock)
-    outlet = AppOutlet(api, app.agent_id, Budget(), clock, timing.again_after_s)
+    outlet = AppOutlet(
+        api, app.agent_id, Budget(), clock, timing.again_after_s, Parcels(store, take)
+    )
     pushes = Pushes(store, APP, outlet, background, clock)
     language: Language = "en" if settings.chat.language == "en" else "zh"
     callback = AppCallback(

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bot.errors import WeComError
+from bot.messages import Medium
 from handlers.wecom.app.api import MEDIUM_TIMEOUT_S, Call, CorpApi
 from handlers.wecom.app.codes import OK
+from handlers.wecom.app.parts import Body
 from handlers.wecom.app.said import Said
+from handlers.wecom.outcome import Outcome
 
 MIB = 1024 * 1024
 LEAST_BYTES = 6
@@ -37,6 +40,21 @@ def kind_for(kind: MediumKind, content: bytes) -> MediumKind:
     if kind == "image" and not content.startswith(IMAGES):
         return "file"
     return kind if len(content) <= MOST_BYTES[kind] else "file"
+
+
+async def uploaded(api: CorpApi, medium: Medium) -> Body | Outcome:
+    """Upload a file; return the message that shows it, or why there can be none."""
+    kind = kind_for(medium.kind, medium.content)
+    said = await upload(api, kind, medium.name, medium.content)
+    media_id = said.body.get("media_id")
+    if said.outcome.kind == "doubtful":
+        # At the worst it lies with WeCom, and nobody sees it there.
+        return Outcome("unsent", said.cause)
+    if not said.taken:
+        return said.outcome
+    if not isinstance(media_id, str):
+        return Outcome("barred", "no media_id")
+    return {"msgtype": kind, kind: {"media_id": media_id}}
 
 
 async def upload(api: CorpApi, kind: MediumKind, name: str, content: bytes) -> Said:

@@ -14,11 +14,13 @@ from bot.cards import Card, Update
 from bot.clock import Clock
 from handlers.wecom.app.api import Call, CorpApi
 from handlers.wecom.app.app_wire import APP
+from handlers.wecom.app.media import uploaded
 from handlers.wecom.app.parts import Body, markdown, messages_of
 from handlers.wecom.app.said import Said
 from handlers.wecom.app.twins import COPIES_S, Twins
 from handlers.wecom.budget import Budget
 from handlers.wecom.cards import card_body, whole
+from handlers.wecom.files import Parcels
 from handlers.wecom.outcome import Outcome
 from handlers.wecom.polls import answer_of
 from handlers.wecom.wire import PLATFORM
@@ -40,9 +42,16 @@ class AppOutlet:
     """The one place that sends to members. WeCom drops what is too much without a word: we wait."""
 
     def __init__(
-        self, api: CorpApi, agent_id: int, budget: Budget, clock: Clock, again_after_s: float
+        self,
+        api: CorpApi,
+        agent_id: int,
+        budget: Budget,
+        clock: Clock,
+        again_after_s: float,
+        parcels: Parcels,
     ) -> None:
         self.api = api
+        self._parcels = parcels
         self._agent_id = agent_id
         self._budget = budget
         self._clock = clock
@@ -52,6 +61,7 @@ class AppOutlet:
         self._doubts: dict[int, int] = {}  # of a delivery, since when a message of it may be there
         self._cut_off: dict[int, int] = {}  # the same, of those that the last run began
         self._cards: dict[int, tuple[Card, ...]] = {}  # of a delivery, how it looks best
+        self._files: dict[int, Body] = {}  # of a delivery that is one, what was uploaded
         self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
@@ -68,7 +78,9 @@ class AppOutlet:
         if any(since and self._clock() - since >= RESTARTED_MS for since in doubts):
             self._forget(delivery.id)
             return Outcome("doubtful", "a repeat might be seen")
-        bodies = self._twins.apart(member, delivery.id, messages_of(answer_of(delivery)))
+        bodies = await self._bodies(member, delivery)
+        if isinstance(bodies, Outcome):
+            return bodies
         cards = self._cards.get(delivery.id, ())
         async with self._line(member):
             if cards:
@@ -78,6 +90,23 @@ class AppOutlet:
         if outcome.kind not in {"unsent", "limited"}:
             self._forget(delivery.id)
         return outcome
+
+    async def _bodies(self, member: str, delivery: Delivery) -> Sequence[Body] | Outcome:
+        """Return the messages of a delivery. A file is uploaded once: only then is a repeat a copy."""
+        if delivery.id in self._files:
+            return [self._files[delivery.id]]
+        if not delivery.file:
+            return self._twins.apart(member, delivery.id, messages_of(answer_of(delivery)))
+        if not self.has_room(member):
+            return NO_ROOM
+        opened = await self._parcels.open(delivery)
+        if isinstance(opened, str):
+            return [markdown(opened)]
+        body = await uploaded(self.api, opened)
+        if isinstance(body, Outcome):
+            return body
+        self._files[delivery.id] = body
+        return [body]
 
     def remember(self, pushed: Sequence[Delivery]) -> None:
         """Know what the last run has sent, oldest first: WeCom counts it, and looks out for copies."""
@@ -108,6 +137,8 @@ class AppOutlet:
         Of one that was tried or put off before, nobody kept when its first message left: at the
         earliest when it was made.
         """
+        if delivery.file:  # its next upload would be another file
+            return Outcome("doubtful", "the service was cut off")
         once = delivery.attempts <= 1 and not delivery.next_at
         since = delivery.changed_at if once else delivery.created_at
         if self._clock() - since >= RESTARTED_MS:
@@ -133,14 +164,6 @@ class AppOutlet:
     def has_room(self, member: str) -> bool:
         """Tell whether a member can be sent something more, that must not be lost, at once."""
         return not self._budget.wait_ms(member, self._clock(), final=True)
-
-    async def room(self, member: str) -> None:
-        """Wait until a member can be sent something more."""
-        # What else is sent meanwhile takes room as well: nothing says when there is some.
-        while wait_ms := self._budget.wait_ms(  # noqa: ASYNC110
-            member, self._clock(), final=True
-        ):
-            await asyncio.sleep(wait_ms / 1000)
 
     async def send(self, member: str, body: Body) -> Said:
         """Send one message, and say what WeCom said."""
@@ -206,7 +229,7 @@ class AppOutlet:
         return (await self.send(member, body)).outcome if self.has_room(member) else first
 
     def _forget(self, delivery: int) -> None:
-        for memory in (self._brought, self._cards, self._doubts, self._cut_off):
+        for memory in (self._brought, self._cards, self._files, self._doubts, self._cut_off):
             memory.pop(delivery, None)
 
     def _line(self, member: str) -> asyncio.Lock:

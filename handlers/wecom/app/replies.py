@@ -2,25 +2,19 @@
 
 from collections.abc import Sequence
 
-import structlog
-
 from bot.background import Background
 from bot.cards import Card
 from bot.clock import Clock
-from bot.errors import StoreError
 from bot.messages import Answer, Medium, Sendable, Sent
 from bot.texts import Language
 from handlers.wecom.app.app_wire import APP
-from handlers.wecom.app.media import kind_for, upload
+from handlers.wecom.app.media import uploaded
 from handlers.wecom.app.outlet import AppOutlet, member_of
 from handlers.wecom.app.parts import compact
-from handlers.wecom.outcome import sent
+from handlers.wecom.outcome import Outcome, sent
 from handlers.wecom.pushes import Pushes
-from handlers.wecom.sending import FilesBehind
 from store import Store
 from store.records import NewDelivery
-
-log = structlog.get_logger()
 
 MINUTE_MS = 60_000
 NEWS_MS = 3 * MINUTE_MS  # between two pushes of how a turn stands
@@ -84,26 +78,20 @@ class AppReply:
         replies.outlet.draw(notice.id, cards)
         replies.pushes.bring(self._chat)
 
+    @property
+    def apart(self) -> bool:
+        """Whether a file is a message of its own: it is."""
+        return True
+
     def takes(self, media: Sequence[Sendable]) -> bool:  # noqa: ARG002 - of whatever kind
         """Tell whether there is somebody to send to: every file is a message of its own."""
         return bool(member_of(self._chat))
 
     async def finish(self, answer: Answer) -> None:
-        """Begin to push the final answer, and then the files that go with it."""
+        """Begin to push the final answer, which the store has, and the files behind it."""
+        del answer
         self._over = True
         self._replies.pushes.bring(self._chat)
-        if answer.media:
-            self._replies.bringing += 1
-            self._replies.background.start(self._send(answer.media), name=f"files of #{self._turn}")
-
-    async def _send(self, media: Sequence[Sendable]) -> None:
-        replies = self._replies
-        try:
-            await replies.files.follow(self._turn, self._chat, self._message, media, self._language)
-        except StoreError as exc:  # of the notice; the answer lists the files
-            log.warning("deliveries.postponed", chat=self._chat, error=type(exc).__name__)
-        finally:
-            replies.bringing -= 1
 
 
 class AppReplies:
@@ -122,8 +110,6 @@ class AppReplies:
         self.outlet = outlet
         self.background = background
         self.clock = clock
-        self.bringing = 0  # jobs that send files
-        self.files = FilesBehind(store, pushes, clock, self.send_medium, self._room)
 
     def reply_to(
         self,
@@ -154,17 +140,7 @@ class AppReplies:
             return "refused"
         if not self.outlet.has_room(member):
             return "unsent"
-        kind = kind_for(medium.kind, medium.content)
-        brought = await upload(self.outlet.api, kind, medium.name, medium.content)
-        media_id = brought.body.get("media_id")
-        if brought.outcome.kind == "doubtful":
-            return "unsent"  # at the worst it lies with WeCom, and nobody sees it there
-        if not brought.taken:
-            return sent(brought.outcome)
-        if not isinstance(media_id, str):
-            return "refused"
-        said = await self.outlet.send(member, {"msgtype": kind, kind: {"media_id": media_id}})
-        return sent(said.outcome)
-
-    async def _room(self, chat: str) -> None:
-        await self.outlet.room(member_of(chat))
+        body = await uploaded(self.outlet.api, medium)
+        if isinstance(body, Outcome):
+            return sent(body)
+        return sent((await self.outlet.send(member, body)).outcome)

@@ -25,6 +25,7 @@ from handlers.wecom.connection.recovery import Recovery
 from handlers.wecom.connection.replies import ConnectionReplies
 from handlers.wecom.connection.speaker import Speaker
 from handlers.wecom.connection.uploads import Uploads
+from handlers.wecom.files import Parcels, Take, nothing
 from handlers.wecom.pushes import Pushes
 from handlers.wecom.timing import Timing
 from handlers.wecom.wire import Wire
@@ -159,6 +160,7 @@ def build_connection(
     background: Background,
     clock: Clock,
     timing: Timing,
+    take: Take = nothing,
 ) -> ConnectionChannel:
     """Put the channel together; it connects once it has recovered. Needs `wecom.bot.connects`."""
     bot = settings.wecom.bot
@@ -177,7 +179,8 @@ def build_connection(
     speaker = Speaker(connection, Budget(pace.limits), clock, pace)
     pump = Pump(store, key, speaker, notice, background, clock, timing)
     bubbles = Bubbles(store, key, pump, background, clock, timing)
-    outlet = ConnectionOutlet(store, bubbles, speaker)
+    uploads = Uploads(connection, clock, pace)
+    outlet = ConnectionOutlet(Parcels(store, take), bubbles, speaker, uploads)
     pushes = Pushes(store, CONNECTION, outlet, background, clock)
     reader = Wire(
         bot_id=bot.bot_id,
@@ -185,9 +188,7 @@ def build_connection(
         per_user=settings.chat.group_session == "per_user",
     )
     reception = Reception(reader, accept, store, bubbles, speaker, background, clock, language)
-    replies = ConnectionReplies(
-        store, bubbles, pushes, outlet, speaker, Uploads(connection, clock, pace), background, clock
-    )
+    replies = ConnectionReplies(store, bubbles, pushes, outlet, speaker, background)
     recovery = Recovery(store, bubbles, reception, background, clock, timing)
     parts = Parts(connection, reception, bubbles, pump, pushes, replies, recovery)
     return ConnectionChannel(parts, background, clock)

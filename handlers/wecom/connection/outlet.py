@@ -1,11 +1,14 @@
 """Brings deliveries over the connection: by finishing their open stream, else by a push."""
 
+from bot.errors import WeComError
+from bot.messages import Medium
 from handlers.wecom.connection import frames
 from handlers.wecom.connection.bubbles import Bubbles
 from handlers.wecom.connection.frames import Json
 from handlers.wecom.connection.speaker import NO_ROOM, Conversation, Speaker
+from handlers.wecom.connection.uploads import NO_ANSWER, Uploads, kind_of
+from handlers.wecom.files import Parcels
 from handlers.wecom.outcome import Outcome
-from store import Store
 from store.crashpoints import crashpoint
 from store.records import Delivery
 
@@ -17,10 +20,14 @@ LIMITS = 20  # WeCom says "too often" of conversations that it does not know, to
 class ConnectionOutlet:
     """What the connection can do without having been asked."""
 
-    def __init__(self, store: Store, bubbles: Bubbles, speaker: Speaker) -> None:
-        self._store = store
+    def __init__(
+        self, parcels: Parcels, bubbles: Bubbles, speaker: Speaker, uploads: Uploads
+    ) -> None:
+        self._store = parcels.store
+        self._parcels = parcels
         self._bubbles = bubbles
         self._speaker = speaker
+        self._uploads = uploads
 
     @property
     def up(self) -> bool:
@@ -34,7 +41,7 @@ class ConnectionOutlet:
             if outcome.kind != "refused":
                 return outcome
         crashpoint("C18")
-        outcome = await self.send(delivery.chat, frames.markdown(self._bubbles.apart(delivery)))
+        outcome = await self._said(delivery)
         crashpoint("C20")
         if outcome.kind == "sent" and delivery.turn is not None:
             self._bubbles.over(delivery.message)
@@ -50,6 +57,24 @@ class ConnectionOutlet:
     def doubts(self, delivery: Delivery) -> bool:
         """Tell whether its bubble may show the final already."""
         return delivery.turn is not None and self._bubbles.doubts(delivery.message)
+
+    async def _said(self, delivery: Delivery) -> Outcome:
+        said: Medium | str = self._bubbles.apart(delivery)
+        if delivery.file:
+            said = await self._parcels.open(delivery)
+        if isinstance(said, Medium):
+            return await self.send_file(delivery.chat, said)
+        return await self.send(delivery.chat, frames.markdown(said))
+
+    async def send_file(self, chat: str, medium: Medium) -> Outcome:
+        """Upload a file and send it to a chat (its key)."""
+        kind = kind_of(medium.kind, medium.content)
+        try:
+            media_id = await self._uploads.upload(kind, medium.name, medium.content)
+        except WeComError as exc:  # nobody has seen anything of it
+            lost = exc.code == NO_ANSWER and not self.up
+            return Outcome("unsent" if lost else "refused", f"errcode {exc.code}")
+        return await self.send(chat, {"msgtype": kind, kind: {"media_id": media_id}})
 
     async def send(self, chat: str, body: Json) -> Outcome:
         """Push a message (its type and content) to a chat (its key)."""

@@ -6,8 +6,7 @@ import structlog
 
 from bot.background import Background
 from bot.cards import Card
-from bot.clock import Clock
-from bot.errors import StoreError, WeComError
+from bot.errors import StoreError
 from bot.messages import Answer, Medium, Sendable, Sent
 from bot.texts import Language
 from handlers.wecom.cards import card_body, whole
@@ -17,10 +16,8 @@ from handlers.wecom.connection.bubbles import Bubbles, last_word
 from handlers.wecom.connection.outlet import ConnectionOutlet
 from handlers.wecom.connection.reception import CONNECTION
 from handlers.wecom.connection.speaker import Speaker
-from handlers.wecom.connection.uploads import Uploads, kind_of
 from handlers.wecom.outcome import sent
 from handlers.wecom.pushes import Pushes
-from handlers.wecom.sending import FilesBehind
 from store import Store
 from store.records import Delivery
 
@@ -54,6 +51,11 @@ class ConnectionReply:
         if not all(shown) and not bubble.live:
             await replies.pushes.notice(self._chat, bubble.message, markdown)
 
+    @property
+    def apart(self) -> bool:
+        """Whether a file is a message of its own: it is."""
+        return True
+
     def takes(self, media: Sequence[Sendable]) -> bool:  # noqa: ARG002 - a file needs no bubble
         """Tell that every file can be a message of its own."""
         return True
@@ -69,18 +71,16 @@ class ConnectionReply:
         self._bubble.final = delivery.id
         await replies.move_in(delivery)
         replies.bringing += 1
-        replies.background.start(self._bring(answer), name=f"final of #{self._turn}")
+        replies.background.start(self._bring(), name=f"final of #{self._turn}")
 
-    async def _bring(self, answer: Answer) -> None:
-        replies, message = self._replies, self._bubble.message
+    async def _bring(self) -> None:
+        replies = self._replies
         try:
             await replies.pushes.flush(self._chat)
             turn = await replies.store.turns.get(self._turn)
             if self._bubble.open and self._bubble.last is None:
                 await replies.bubbles.conclude(self._bubble, turn)
-            if answer.media:
-                language = self._bubble.language
-                await replies.files.follow(self._turn, self._chat, message, answer.media, language)
+            replies.pushes.bring(self._chat)  # the files behind it
         except StoreError as exc:  # the next look tries again
             log.warning("deliveries.postponed", chat=self._chat, error=type(exc).__name__)
         finally:
@@ -97,9 +97,7 @@ class ConnectionReplies:
         pushes: Pushes,
         outlet: ConnectionOutlet,
         speaker: Speaker,
-        uploads: Uploads,
         background: Background,
-        clock: Clock,
     ) -> None:
         self.store = store
         self.bubbles = bubbles
@@ -108,8 +106,6 @@ class ConnectionReplies:
         self.bringing = 0  # finals
         self._outlet = outlet
         self._speaker = speaker
-        self._uploads = uploads
-        self.files = FilesBehind(store, pushes, clock, self.send_medium)
 
     def reply_to(
         self,
@@ -149,14 +145,7 @@ class ConnectionReplies:
 
     async def send_medium(self, chat: str, medium: Medium) -> Sent:
         """Send a file to a chat (its key), which answers no message of it; say what became of it."""
-        kind = kind_of(medium.kind, medium.content)
-        try:
-            media_id = await self._uploads.upload(kind, medium.name, medium.content)
-        except WeComError as exc:
-            log.warning("medium.unsent", kind=kind, cause=f"errcode {exc.code}")
-            return "refused"
-        body = {"msgtype": kind, kind: {"media_id": media_id}}
-        outcome = await self._outlet.send(chat, body)
+        outcome = await self._outlet.send_file(chat, medium)
         if outcome.kind != "sent":
-            log.warning("medium.unsent", kind=kind, cause=outcome.cause)
+            log.warning("medium.unsent", kind=medium.kind, cause=outcome.cause)
         return sent(outcome)
