@@ -316,7 +316,7 @@ class Assembly:
             self._background,
             services.clock,
             timing=self._options.timing,
-            take=services.files.take,
+            take=services.files.left_by,
         )
         return self._edge
 

@@ -11,6 +11,7 @@ from typing import Literal, ParamSpec, TypeVar
 import structlog
 
 from bot.clock import Clock
+from bot.errors import UserError
 from bot.messages import Medium, Sendable
 from bot.snapshot import GONE, UNSURE, Limits, Look, Snapshot, same_content
 from bot.snapshot.beneath import Beneath, names_of
@@ -18,7 +19,7 @@ from bot.snapshot.blobs import Blobs
 from bot.snapshot.manifest import Manifest, Move, change_of
 from bot.snapshot.places import found, inside
 from bot.snapshot.secret_paths import withheld
-from bot.snapshot.taking import look, take
+from bot.snapshot.taking import look, take, take_open
 from bot.texts import Language, Text
 from bot.texts import files as texts
 from store import Store
@@ -195,6 +196,19 @@ class Files:
     async def take(self, workspace: Path, path: str) -> tuple[str, Medium]:
         """Read a file of a workspace to send it, with its path there. Raises ``UserError``."""
         return await in_thread(take, workspace, path)
+
+    async def left_by(self, turn: int, path: str) -> Medium:
+        """Read a file to send it: as a turn left it, or as it is now if no copy was kept.
+
+        Raises ``UserError``.
+        """
+        opened = await self.open(turn, path)
+        if opened is not None:
+            return await in_thread(take_open, path, opened.descriptor)
+        record = await self._store.turns.get(turn)
+        if record is None or not record.directory:
+            raise UserError(texts.SEND_NONE, path=path)
+        return (await self.take(Path(record.directory), path))[1]
 
     async def sweep(self, in_use: Collection[str]) -> int:
         """Remove the copies that no version and no change names any more; return how many."""

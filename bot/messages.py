@@ -125,8 +125,8 @@ class Answer:
     """A final answer as the engine hands it to a platform, of any length.
 
     A platform that must cut ``body`` to its limit shows ``more`` (how to read the
-    rest) behind the cut, and ``footer`` last in every case. ``media`` are files that
-    the turn wants in the chat: a platform sends those that it can.
+    rest) behind the cut, and ``footer`` last in every case. ``media`` are files that are
+    shown in it.
     """
 
     body: str

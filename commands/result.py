@@ -29,6 +29,8 @@ async def result(invocation: Invocation) -> str:
         return not_there.say(invocation.language, n=turn.n)
     delivery = await invocation.services.store.deliveries.of_turn(turn.n)
     body, footer = (delivery.body, delivery.footer) if delivery else (turn.answer, turn.footer)
+    if delivery is not None and delivery.via == "bubble":  # which showed its pictures
+        footer = turn.footer
     parts = split(body or texts.RESULT_EMPTY.say(invocation.language), PART_BYTES)
     part = _part(invocation, usage)
     if not 1 <= part <= len(parts):

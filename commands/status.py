@@ -132,7 +132,8 @@ async def _deliveries(invocation: Invocation) -> list[str]:
 
 
 def _undelivered(invocation: Invocation, delivery: Delivery) -> str:
-    name = texts.NOTICE if delivery.turn is None else texts.ANSWER
+    other = texts.FILE if delivery.file else texts.NOTICE
+    name = other if delivery.turn is None else texts.ANSWER
     text = texts.UNDELIVERED_WHY if delivery.cause else texts.UNDELIVERED
     return text.say(
         invocation.language,

@@ -20,7 +20,6 @@ from store.delivery_sql import (
     MOVE_MESSAGES,
     MOVE_TURNS,
     NEXT_AT,
-    NOTED,
     NOTICES_OF,
     OF_TURN,
     OLDEST,
@@ -68,11 +67,6 @@ class Deliveries:
         values = (new.chat, new.turn, new.message, new.body, new.footer, new.more, new.at)
         rows = await self._database.write(Statement(ADD, *values))
         return _delivery(rows[0][0])
-
-    async def note(self, delivery: int, line: str) -> Delivery | None:
-        """Put a line on top of the footer of what is due; None when it is not due any more."""
-        rows = await self._database.write(Statement(NOTED, delivery, f"{line}\n"))
-        return _delivery(rows[0][0]) if rows[0] else None
 
     async def get(self, delivery: int) -> Delivery | None:
         """Return a delivery by its id."""
@@ -170,7 +164,8 @@ class Deliveries:
     async def push(self, delivery: int, via: str) -> Delivery | None:
         """Take what is due before it is pushed ``via`` a channel that needs no address.
 
-        None when it was taken before, or while an older one of the chat is on its way.
+        None when it was taken before, or while an older one of the chat is on its way; words
+        do not wait for a file.
         """
         rows = await moved(self._database, PUSHING, delivery, {"via": via}, via)
         return _delivery(rows[0]) if rows else None
@@ -229,12 +224,12 @@ class Deliveries:
         return _number(await self._database.fetch_one(SENDING_SINCE))
 
     async def counts(self) -> dict[str, int]:
-        """Return how many deliveries are in each state."""
+        """Return how many deliveries are in each state, but for files that their chat was told of."""
         rows = await self._database.fetch_all(COUNTS)
         return {str(state): int(count) for state, count in rows}
 
     async def purge(self, before: int) -> int:
-        """Delete notices made earlier; finals are deleted with their turns."""
+        """Delete notices and files made earlier; finals are deleted with their turns."""
         purged = 0
         while True:
             rows = await self._database.write(Statement(PURGE_NOTICES, before, PURGED_AT_ONCE))

@@ -27,9 +27,6 @@ KEEP_FOR_TURN = """
     WHERE n = $1 AND state IN ('queued', 'running') AND fence = $8
     ON CONFLICT (turn) DO NOTHING
 """
-NOTED = f"""
-    UPDATE deliveries SET footer = $2 || footer WHERE id = $1 AND state = 'due' RETURNING {COLUMNS}
-"""
 KEEP_FILE = """
     INSERT INTO deliveries (
         chat, turn, message, body, footer, more, file, state, created_at, changed_at, channel
@@ -114,7 +111,7 @@ READY = """
     AND id = (SELECT MIN(id) FROM usable AS first WHERE first.chat = usable.chat)
     AND NOT EXISTS (
         SELECT 1 FROM deliveries AS older WHERE older.chat = usable.chat
-        AND older.id < usable.id AND older.state = 'sending'
+        AND older.id < usable.id AND older.state = 'sending' AND older.file = ''
     )
     ORDER BY id
 """
@@ -144,7 +141,7 @@ SENDING = Move(
         AND EXISTS (SELECT 1 FROM inbound WHERE message = $3 AND reply_url_state = 'fresh')
         AND NOT EXISTS (
             SELECT 1 FROM deliveries AS older WHERE older.chat = deliveries.chat
-            AND older.id < deliveries.id AND older.state = 'sending'
+            AND older.id < deliveries.id AND older.state = 'sending' AND older.file = ''
         )
     """,
     changes="""
@@ -240,14 +237,18 @@ RETRIED = Move(
 )
 TOLD = "UPDATE deliveries SET told = 1 WHERE id = $1 AND state IN ('unknown', 'failed')"
 OLDEST = "SELECT MIN(created_at) FROM deliveries WHERE state = $1"
-SENDING_SINCE = "SELECT MIN(changed_at) FROM deliveries WHERE state = 'sending' AND file = ''"
+SENDING_SINCE = "SELECT MIN(changed_at) FROM deliveries WHERE state = 'sending'"
 BACKLOG = f"""
     SELECT state, COUNT(id), MIN(created_at) FROM deliveries
     WHERE state <> 'sent'
     AND NOT (chat = $1 AND {AT_CONTACT})
     GROUP BY state
 """
-COUNTS = "SELECT state, COUNT(id) FROM deliveries GROUP BY state"
+# Of a file that did not arrive its chat was told: that is nobody else's matter.
+COUNTS = """
+    SELECT state, COUNT(id) FROM deliveries
+    WHERE file = '' OR state NOT IN ('failed', 'unknown') GROUP BY state
+"""
 PURGE_NOTICES = """
     DELETE FROM deliveries WHERE id IN (
         SELECT id FROM deliveries WHERE turn IS NULL AND created_at < $1 ORDER BY id LIMIT $2

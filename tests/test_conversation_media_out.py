@@ -12,6 +12,7 @@ from bot.files import Files
 from bot.opencode.workspace import folder_name
 from config.settings import load_settings
 from handlers.wecom.timing import Timing
+from handlers.wecom.way_out import WayOut
 from tests import service_fixtures
 from tests.fakes.edge import until
 from tests.fakes.opencode_turns import say, tool
@@ -103,17 +104,44 @@ async def test_with_nobody_at_the_bubble_a_picture_is_named_in_the_late_answer(
 
 
 async def test_a_picture_whose_bubble_nobody_came_for_any_more_is_named_in_the_late_answer(
-    make_faked, fake
+    make_faked, fake, monkeypatch
 ):
-    bot = await make_faked(options={"timing": Timing(patience_s=1)})
-    bot.wecom.polling = False  # yet the question came a moment ago
+    monkeypatch.setattr(WayOut, "waits_for_poll", lambda *_: True)  # somebody was there just now
+    bot = await make_faked(options={"timing": Timing(patience_s=0.2)})
+    bot.wecom.polling = False
     fake.script(drawing("outbox/a.png"), drawing("outbox/b.png"), say("Here they are."))
     talk = await bot.wecom.say("zhangsan", "plot both and send them")
     late = await talk.late_reply()
     assert "Here they are." in late
     assert "Not sent as files: `outbox/a.png`, `outbox/b.png`. /files 1" in late
+    assert "Not sent" not in (await bot.store.turns.get(1)).footer  # they were to be shown
     bot.wecom.polling = True
     await talk.done()
+    assert (shown(talk), bot.wecom.violations) == ([], [])
+
+
+async def test_an_answer_that_has_shown_its_pictures_is_shown_once_more_without_naming_them(
+    faked, fake
+):
+    fake.script(drawing("outbox/plot.png"), say("Here it is."))
+    await (await faked.wecom.say("zhangsan", "plot it and send it")).done()
+    again = await (await faked.wecom.say("zhangsan", "/result 1")).done()
+    assert "Here it is." in again
+    assert "Not sent" not in again
+
+
+async def test_a_picture_whose_bubble_ended_with_the_service_is_named_in_the_late_answer(
+    make_faked, fake
+):
+    bot = await make_faked(options={"timing": Timing(patience_s=30)})
+    bot.wecom.polling = False
+    fake.script(drawing("outbox/plot.png"), say("Here it is."))
+    talk = await bot.wecom.say("zhangsan", "plot it and send it")
+    await until(lambda: bot.turns.ended["answered"])
+    await bot.restart()
+    bot.wecom.polling = True
+    text = await talk.done()
+    assert "Not sent as files: `outbox/plot.png`." in text
     assert (shown(talk), bot.wecom.violations) == ([], [])
 
 

@@ -32,9 +32,22 @@ def look(workspace: Path, path: str) -> tuple[str, MediumKind, int]:
 def take(workspace: Path, path: str) -> tuple[str, Medium]:
     """Return a file with its path in the workspace. Raises ``UserError`` as ``look`` does. Blocks."""
     with _opened(workspace, path) as (relative, file):
-        content = file.read(SEND_BYTES + 1)
-        _check_size(relative, len(content))
-    return relative, Medium(relative.rpartition("/")[2], _kind(content), content)
+        return relative, _read(relative, file)
+
+
+def take_open(relative: str, descriptor: int) -> Medium:
+    """Return an open file, by its path in the workspace, and close it. Raises ``UserError``. Blocks."""
+    try:
+        with os.fdopen(descriptor, "rb") as file:
+            return _read(relative, file)
+    except OSError as exc:
+        raise UserError(texts.SEND_NONE, path=path_of(relative)) from exc
+
+
+def _read(relative: str, file: BinaryIO) -> Medium:
+    content = file.read(SEND_BYTES + 1)
+    _check_size(relative, len(content))
+    return Medium(relative.rpartition("/")[2], _kind(content), content)
 
 
 @contextlib.contextmanager

@@ -54,10 +54,6 @@ DOUBTFUL = Text(
     zh="⚠️ 不确定 {names} 是否已送达。/files {n} 列出本次文件。",
     en="⚠️ Nobody can tell whether {names} arrived. /files {n} lists the files.",
 )
-UNSENT = Text(
-    zh="⚠️ {names} 现在没能发送，/send 可以再试。/files {n} 列出本次文件。",
-    en="⚠️ {names} could not be sent now; /send tries again. /files {n} lists the files.",
-)
 GONE = Text(
     zh="⚠️ {names} 没有发送：文件已经不在或不能再读。",
     en="⚠️ {names} was not sent: it is not there any more, or cannot be read.",

@@ -39,6 +39,7 @@ FAILED = Text(
 )
 ANSWER = Text(zh="#{n}", en="#{n}")
 NOTICE = Text(zh="通知", en="a notice")
+FILE = Text(zh="文件", en="a file")
 UNDELIVERED = Text(zh="　{name} {state} · {age}", en="  {name} {state} · {age}")
 UNDELIVERED_WHY = Text(
     zh="　{name} {state} · {age} · {cause}", en="  {name} {state} · {age} · {cause}"

@@ -18,7 +18,7 @@ from bot.texts import engine as texts
 from bot.turns.parts import Parts
 from bot.turns.prompting import outbox_of
 from bot.turns.running import Halt, Running
-from bot.turns.sending import file_of, to_send
+from bot.turns.sending import file_of, to_send, unsent
 from bot.verdict import Over
 from store.crashpoints import crashpoint
 from store.records import FileChange, NewDelivery, TurnState
@@ -88,8 +88,7 @@ class Ender:
         outbox = outbox_of(self._settings, running.record.chat)
         media = await to_send(running, looked, self._files, outbox)
         answer = await self._answer(running, ending, text, looked)
-        apart = media if running.reply.apart else ()
-        kept = await self._keep(running, ending, text, answer, apart)
+        kept = await self._keep(running, ending, text, answer, media)
         log.info(
             "turn.ended",
             state=ending.state,
@@ -100,7 +99,8 @@ class Ender:
             chars=len(text),
         )
         if kept:
-            await running.reply.finish(answer if apart else replace(answer, media=media))
+            within = () if running.reply.apart else media
+            await running.reply.finish(replace(answer, media=within))
 
     async def give_up(self, running: Running) -> None:
         """End a turn that our own code failed; nothing is used that may have been what failed."""
@@ -117,10 +117,16 @@ class Ender:
         ending: Ending,
         text: str,
         answer: Answer,
-        files: Sequence[Sendable] = (),
+        media: Sequence[Sendable] = (),
     ) -> bool:
-        """Write the end and its deliveries in one commit; False when the turn had ended."""
+        """Write the end and its deliveries in one commit; False when the turn had ended.
+
+        ``media`` are deliveries of their own, or are named in the answer's: but for the reply that
+        is shown now, nothing can show them.
+        """
         record, now = running.record, self._clock()
+        apart = running.reply.apart
+        named = [unsent(running, media), answer.footer] if media and not apart else [answer.footer]
         kept = await self._store.turns.end(
             record,
             state=ending.state,
@@ -135,11 +141,11 @@ class Ender:
                 turn=record.n,
                 message=record.message,
                 body=answer.body,
-                footer=answer.footer,
+                footer="\n".join(named),
                 more=answer.more,
                 at=now,
             ),
-            files=[file_of(running, one, now) for one in files],
+            files=[file_of(running, one, now) for one in media] if apart else (),
             unheard=running.unheard,
         )
         crashpoint("C16")

@@ -1,5 +1,6 @@
 """Choose the files of a turn's outbox that go with its answer, and say of the others why they stay."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from bot.errors import UserError
@@ -40,17 +41,22 @@ async def to_send(
 def file_of(running: Running, one: Sendable, at: int) -> NewDelivery:
     """Return the delivery of a file that is a message of its own, behind the answer."""
     record = running.record
-    words = texts.UNSENT.say(running.language, names=path_of(one.path), n=record.n)
     return NewDelivery(
         chat=record.chat,
         turn=None,
         message=record.message,
-        body=words,
+        body=unsent(running, [one]),
         footer="",
         more="",
         at=at,
         file=one.path,
     )
+
+
+def unsent(running: Running, media: Sequence[Sendable]) -> str:
+    """Name files where they are not sent."""
+    names = texts.COMMA.say(running.language).join(path_of(one.path) for one in media)
+    return texts.UNSENT.say(running.language, names=names, n=running.record.n)
 
 
 def _tell(running: Running, left: list[str], refused: list[UserError]) -> None:

@@ -1,9 +1,8 @@
-"""Files that go with an answer: each is a delivery of its own, read when its turn to leave comes."""
+"""Files that go with an answer: each is a delivery of its own, behind that of the answer."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping
 
+from bot.clock import Clock
 from bot.errors import UserError
 from bot.messages import Medium
 from bot.render import path_of
@@ -14,28 +13,44 @@ from handlers.wecom.outcome import Outcome
 from store import Store
 from store.records import Delivery
 
-Take = Callable[[Path, str], Awaitable[tuple[str, Medium]]]
-"""Reads a file of a workspace, with its path there. Raises ``UserError``."""
+Take = Callable[[int, str], Awaitable[Medium]]
+"""Reads a file, by its path in the workspace, as a turn (its number) left it. Raises ``UserError``."""
+KEPT_MS = 2 * 24 * 3600 * 1000  # what was uploaded; WeCom keeps it for three days
 
 
-async def nothing(_workspace: Path, path: str) -> tuple[str, Medium]:
+async def nothing(_turn: int, path: str) -> Medium:
     """Take no file: there are no workspaces."""
     raise UserError(files_texts.SEND_NONE, path=path)
 
 
-@dataclass(frozen=True, slots=True)
-class Parcels:
-    """What the deliveries hold that are files."""
+class FilesBehind:
+    """What the deliveries of a channel say that are files: made ready before they are claimed."""
 
-    store: Store
-    take: Take
+    def __init__(self, store: Store, take: Take, clock: Clock) -> None:
+        self.store = store
+        self._take = take
+        self._clock = clock
+        self._ready: dict[int, tuple[int, Mapping[str, object]]] = {}
+
+    def ready(self, delivery: int) -> Mapping[str, object] | None:
+        """Return the message (its type and content) of a file that was uploaded lately, or None."""
+        at, body = self._ready.get(delivery, (0, None))
+        return body if self._clock() - at < KEPT_MS else None
+
+    def keep(self, delivery: int, body: Mapping[str, object]) -> None:
+        """Remember the message of a file, so that a further try need not upload it again."""
+        self._ready[delivery] = (self._clock(), body)
+
+    def forget(self, delivery: int) -> None:
+        """Let go of a file whose delivery has come to its end."""
+        self._ready.pop(delivery, None)
 
     async def open(self, delivery: Delivery) -> Medium | str:
-        """Return the file as it is now, or the words that it has gone. Raises ``StoreError``."""
+        """Return the file, or the words that it has gone. Raises ``StoreError``."""
         turn = await self.store.turns.by_message(delivery.message)
         try:
             if turn is not None:
-                return (await self.take(Path(turn.directory), delivery.file))[1]
+                return await self._take(turn.n, delivery.file)
         except UserError:  # it was there when the answer was made
             pass
         return await words_of(self.store, delivery, texts.GONE)
@@ -50,7 +65,7 @@ async def told(store: Store, delivery: Delivery, outcome: Outcome) -> str:
 
 
 async def words_of(store: Store, delivery: Delivery, text: Text) -> str:
-    """Say something of a file, in the language of its turn."""
+    """Say something of a file, in the language of its turn. Raises ``StoreError``."""
     turn = await store.turns.by_message(delivery.message)
     language, n = (turn.language, turn.n) if turn else ("zh", 0)
     return text.say(language, names=path_of(delivery.file), n=n)

@@ -37,8 +37,14 @@ class Outlet(Protocol):
     def up(self) -> bool:
         """Whether anything can leave now; ``Pushes.wake`` says when that has changed."""
 
+    async def load(self, delivery: Delivery) -> Outcome | None:
+        """Get a file ready before it is marked as on its way; None once it can leave.
+
+        Nobody sees anything of it by then. Raises ``StoreError``.
+        """
+
     async def push(self, delivery: Delivery) -> Outcome:
-        """Bring a delivery, which is marked as on its way."""
+        """Bring a delivery, which is marked as on its way; a file that was loaded."""
 
     async def again(self, delivery: Delivery) -> Outcome:
         """Say what became of one that the last run left on its way; bring it if that is safe."""
@@ -48,9 +54,9 @@ class Outlet(Protocol):
 
 
 class Pushes:
-    """The one place that pushes deliveries of a channel. In a chat they leave one by one.
+    """The one place that pushes deliveries of a channel. In a chat words leave one by one.
 
-    The store decides who may: a delivery is taken before it leaves.
+    So do files behind them. The store decides who may: a delivery is taken before it leaves.
     """
 
     def __init__(
@@ -104,7 +110,7 @@ class Pushes:
     async def flush(self, chat: str) -> None:
         """Push the words that are due in a chat, oldest first, until some of them must wait."""
         async with self._line(chat), self._at_once:
-            while self._outlet.up and (taken := await self._take(chat, files=False)) is not None:
+            while self._outlet.up and (taken := await self._take(chat)) is not None:
                 await self._keep(taken, await self._pushed(taken))
 
     async def _flush_files(self, chat: str) -> None:
@@ -113,8 +119,12 @@ class Pushes:
         if line.locked():
             return
         async with line, self._files_at_once:
-            while self._outlet.up and (taken := await self._take(chat, files=True)) is not None:
-                await self._keep(taken, await self._pushed(taken))
+            while self._outlet.up and (first := await self._first(chat, file=True)) is not None:
+                failed = await self._outlet.load(first)  # an end of the service here costs nothing
+                taken = await self._taken(first)
+                if taken is None:
+                    return
+                await self._keep(taken, failed or await self._pushed(taken))
                 await self.flush(chat)  # what is to be told of it
 
     async def retry_once(self) -> None:
@@ -160,20 +170,29 @@ class Pushes:
     def _line(self, chat: str) -> asyncio.Lock:
         return self._lines.setdefault(chat, asyncio.Lock())
 
-    async def _take(self, chat: str, *, files: bool) -> Delivery | None:
-        """Return the oldest, marked as on its way; None when it may not leave yet, or was taken.
+    async def _take(self, chat: str) -> Delivery | None:
+        """Return the oldest words, marked as on their way; None when they may not leave yet."""
+        first = await self._first(chat, file=False)
+        return None if first is None else await self._taken(first)
+
+    async def _first(self, chat: str, *, file: bool) -> Delivery | None:
+        """Return the oldest words that are to leave, or the oldest file; None if it may not yet.
 
         A file also waits for all words that are older.
         """
         doubted = (one for one in self._doubted.values() if one.chat == chat)
-        first = next((one for one in doubted if bool(one.file) is files), None)
-        if first is not None:
-            return self._doubted.pop(first.id) if self._may_leave(first) else None
-        due = await self._store.deliveries.due(chat, self._channel)
-        first = next((one for one in due if files or not one.file), None)
-        if first is None or bool(first.file) is not files or not self._may_leave(first):
-            return None
-        return await self._store.deliveries.push(first.id, self._channel)
+        first = next((one for one in doubted if bool(one.file) is file), None)
+        if first is None:
+            due = await self._store.deliveries.due(chat, self._channel)
+            first = next((one for one in due if file or not one.file), None)
+        fits = first is not None and bool(first.file) is file and self._may_leave(first)
+        return first if fits else None
+
+    async def _taken(self, delivery: Delivery) -> Delivery | None:
+        """Mark a delivery as on its way; None when it is not due any more."""
+        if delivery.id in self._doubted:  # on its way already
+            return self._doubted.pop(delivery.id)
+        return await self._store.deliveries.push(delivery.id, self._channel)
 
     def _may_leave(self, delivery: Delivery) -> bool:
         return not 0 < delivery.next_at - self._clock() <= LONGEST_MS

@@ -13,7 +13,6 @@ from handlers.wecom.bubbles import Bubble, Bubbles
 from handlers.wecom.cards import whole
 from handlers.wecom.way_out import WayOut
 from store import Store
-from store.records import Delivery
 
 DIRECT_CHATS = "wecom:direct:"  # what their keys begin with
 PICTURES = 10  # of one reply
@@ -83,24 +82,20 @@ class CallbackReply:
         delivery = await self._replies.store.deliveries.of_turn(self._turn)
         if delivery is not None:
             if answer.media and self._bubble is not None:
-                delivery = await self._pictured(self._bubble, delivery, answer.media)
+                await self._picture(self._bubble, answer)
             await self._replies.way_out.offer(delivery, self._language)
         elif self._bubble is not None:
             await self._replies.bubbles.load(self._bubble)
             self._replies.bubbles.finish_with(self._bubble, answer)
 
-    async def _pictured(
-        self, bubble: Bubble, delivery: Delivery, media: Sequence[Sendable]
-    ) -> Delivery:
+    async def _picture(self, bubble: Bubble, answer: Answer) -> None:
         """Give the bubble its pictures. What is kept names them: no other way out shows any."""
-        read = {one.path: await _picture(one) for one in media}
-        gone = [path for path, picture in read.items() if picture is None]
-        footer = f"{self._unsent(gone)}\n{delivery.footer}" if gone else delivery.footer
+        read = {one.path: await _read(one) for one in answer.media}
         images = tuple(picture for picture in read.values() if picture is not None)
+        gone = [path for path, picture in read.items() if picture is None]
+        footer = f"{self._unsent(gone)}\n{answer.footer}" if gone else answer.footer
         if not bubble.finished:
             self._replies.bubbles.picture(bubble, images, footer)
-        noted = await self._replies.store.deliveries.note(delivery.id, self._unsent(read))
-        return noted or delivery
 
     def _unsent(self, paths: Iterable[str]) -> str:
         names = texts.COMMA.say(self._language).join(map(path_of, paths))
@@ -113,7 +108,7 @@ def _late(chat: str, cards: Sequence[Card]) -> Card | None:
     return cards[0] if alone and whole(cards[0]) else None
 
 
-async def _picture(one: Sendable) -> Medium | None:
+async def _read(one: Sendable) -> Medium | None:
     """Read a picture; None when it has gone in this moment."""
     try:
         return await one.read()

@@ -49,7 +49,7 @@ async def test_an_answer_outlives_a_crash_and_comes_once(victim, fake, point):
     assert victim.wecom.violations == []
 
 
-# Kept with its answer and not brought; taken and not uploaded; there, and nobody wrote it down.
+# Kept with its answer and not brought; taken and not sent; there, and nobody wrote it down.
 @pytest.mark.parametrize(
     ("point", "comes", "told"), [("C16:1", 1, 0), ("C18:2", 0, 1), ("C20:2", 1, 1)]
 )

@@ -111,6 +111,22 @@ async def test_a_file_in_doubt_for_too_long_is_told(edge):
     await until_so(edge, "unknown")
 
 
+async def test_a_file_whose_upload_never_succeeds_is_given_up_and_told(edge):
+    edge.cupboard.put("a.txt")
+    edge.corp_api.faults.calls.append(None)
+    edge.corp_api.faults.calls.extend(["lose_answer"] * 3)
+    talk = await answered(edge, "a.txt")
+    for uploads in (1, 2):
+        await until(lambda uploads=uploads: edge.corp_api.calls["media/upload"] == uploads)
+        await edge.settled()
+        edge.clock.now += MINUTE
+        await edge.retry()
+    await talk.late_reply(number=2)
+    assert "没有接受 `a.txt`" in brought(talk)[-1]
+    await until_so(edge, "failed")
+    assert edge.corp_api.calls["media/upload"] == 3
+
+
 async def test_files_that_an_end_of_the_service_cut_off_come_after_its_next_start(edge):
     edge.cupboard.put("a.txt")
     talk, turn, _ = await edge.asked()

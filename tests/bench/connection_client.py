@@ -23,6 +23,7 @@ from handlers.wecom.connection.channel import build_connection
 from handlers.wecom.connection.connection import Connection
 from handlers.wecom.connection.pace import Pace
 from handlers.wecom.connection.uploads import Uploads
+from handlers.wecom.files import nothing
 from handlers.wecom.timing import Timing
 from store import open_store
 from tests.connection.stage import Desk
@@ -100,7 +101,7 @@ class Service:
         store = await open_store(f"sqlite:///{Path(self._folder) / 'bot.db'}")
         settings = load_settings(None, environ)
         desk, timing = BenchDesk(store), Timing(pace=PACE)
-        channel = build_connection(settings, desk, store, self._background, now_ms, timing)
+        channel = build_connection(settings, desk, store, self._background, now_ms, timing, nothing)
         await channel.recover()
         await _up(channel.parts.connection)
 

@@ -63,14 +63,40 @@ async def test_a_file_that_wecom_refuses_is_given_up_and_told(stage, wecom):
 
 
 async def test_no_words_wait_for_a_file(stage, wecom):
-    stage.cupboard.put("a.txt", content=b"0" * 1024)
-    wecom.gateway.faults.next("aibot_upload_media_init", "drop", "drop")
+    stage.cupboard.put("a.txt")
+    stage.cupboard.doors.clear()
     await asked(stage, "a.txt")
-    await until_so(stage, "sending")
+    await until(lambda: stage.cupboard.taken)
     other = await asked(stage, msgid="M2")
     assert await stage.finished(other)
-    assert await states(stage) == ["sending"]
+    assert await states(stage) == ["due"]
+    stage.cupboard.doors.set()
     await until_so(stage, "sent")
+    assert late(wecom) == ["a.txt"]
+
+
+async def test_an_end_of_the_service_while_a_file_is_made_ready_costs_nothing(stage, wecom):
+    stage.cupboard.put("a.txt")
+    stage.cupboard.doors.clear()
+    await asked(stage, "a.txt")
+    await until(lambda: stage.cupboard.taken)
+    await stage.crash()
+    assert await states(stage) == ["due"]
+    stage.cupboard.doors.set()
+    await until_so(stage, "sent")
+    assert late(wecom) == ["a.txt"]
+
+
+async def test_a_file_is_uploaded_once_however_often_it_is_tried(stage, wecom):
+    stage.cupboard.put("a.txt")
+    wecom.gateway.faults.next("aibot_send_msg", 846607)
+    await asked(stage, "a.txt")
+    (file,) = [one for one in await stage.store.deliveries.unsent() if one.file]
+    await stage.put_off(file.id)
+    stage.clock.after(2 * MINUTE)
+    stage.edge.parts.pushes.wake()
+    await until_so(stage, "sent")
+    assert (stage.cupboard.taken, late(wecom)) == (["a.txt"], ["a.txt"])
 
 
 async def test_files_wait_for_the_connection_also_over_an_end_of_the_service(stage, wecom):

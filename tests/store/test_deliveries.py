@@ -269,6 +269,27 @@ async def test_a_file_waits_for_words_and_no_words_wait_for_a_file(store):
     assert (await store.deliveries.push(notice.id, "app")).state == "sending"
 
 
+async def test_no_words_by_an_address_wait_for_a_file_of_another_channel(store):
+    answer, file = await with_files(store, "a.txt")
+    await store.deliveries.push(answer.id, "app")
+    await store.deliveries.settle(answer.id, "sent", via="app")
+    await store.deliveries.push(file.id, "app")
+    await accept(store, "m2")
+    words = await store.deliveries.add(a_delivery(2, message="m2"))
+    assert await store.deliveries.ready(3000, 0) == [CHAT]
+    assert await store.deliveries.post(words.id, "m2") == "https://u"
+
+
+async def test_who_counts_leaves_out_files_that_were_told_of(store):
+    answer, file = await with_files(store, "a.txt")
+    await store.deliveries.push(answer.id, "app")
+    await store.deliveries.settle(answer.id, "sent", via="app")
+    assert await store.deliveries.counts() == {"due": 1, "sent": 1}
+    await store.deliveries.push(file.id, "app")
+    await store.deliveries.settle(file.id, "failed", "why", words="not taken")
+    assert await store.deliveries.counts() == {"due": 1, "sent": 1}
+
+
 async def test_a_contact_shows_no_file_but_where_only_words_can_be_brought(store):
     answer, file = await with_files(store, "a.txt")
     assert await store.deliveries.waiting(CHAT) == [answer]
@@ -290,10 +311,3 @@ async def test_what_is_told_of_a_file_is_kept_together_with_its_end(store):
     (notice,) = await store.deliveries.due(CHAT, "app")
     assert (notice.turn, notice.message, notice.body, notice.file) == (None, "m1", "not taken", "")
     assert await store.deliveries.waiting(CHAT) == [notice]
-
-
-async def test_a_line_is_put_on_top_of_a_footer_while_its_answer_is_due(store):
-    due = await store.deliveries.add(a_delivery(footer="done"))
-    assert (await store.deliveries.note(due.id, "and this")).footer == "and this\ndone"
-    await store.deliveries.claim(due.id, via="contact")
-    assert await store.deliveries.note(due.id, "more") is None

@@ -20,7 +20,7 @@ from handlers.wecom.app.replies import AppReplies
 from handlers.wecom.bubbles import stream_key
 from handlers.wecom.budget import HOUR_MS, MARGIN_MS, Budget
 from handlers.wecom.envelope import Envelope
-from handlers.wecom.files import Parcels, Take, nothing
+from handlers.wecom.files import FilesBehind, Take
 from handlers.wecom.pushes import Pushes
 from handlers.wecom.timing import Timing
 from store import Store
@@ -118,7 +118,7 @@ def build_app(
     background: Background,
     clock: Clock,
     timing: Timing,
-    take: Take = nothing,
+    take: Take,
 ) -> AppChannel:
     """Put the application together; needs `wecom.app.on`."""
     app = settings.wecom.app
@@ -129,7 +129,7 @@ def build_app(
     aes_key = app.aes_key.get_secret_value()
     api = CorpApi(settings.wecom.api_url, app.corp_id, app.secret.get_secret_value(), clock)
     outlet = AppOutlet(
-        api, app.agent_id, Budget(), clock, timing.again_after_s, Parcels(store, take)
+        api, app.agent_id, Budget(), clock, timing.again_after_s, FilesBehind(store, take, clock)
     )
     pushes = Pushes(store, APP, outlet, background, clock)
     language: Language = "en" if settings.chat.language == "en" else "zh"

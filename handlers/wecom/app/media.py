@@ -47,9 +47,6 @@ async def uploaded(api: CorpApi, medium: Medium) -> Body | Outcome:
     kind = kind_for(medium.kind, medium.content)
     said = await upload(api, kind, medium.name, medium.content)
     media_id = said.body.get("media_id")
-    if said.outcome.kind == "doubtful":
-        # At the worst it lies with WeCom, and nobody sees it there.
-        return Outcome("unsent", said.cause)
     if not said.taken:
         return said.outcome
     if not isinstance(media_id, str):

@@ -5,6 +5,7 @@ https://developer.work.weixin.qq.com/document/path/90236
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from weakref import WeakValueDictionary
 
@@ -12,6 +13,7 @@ import structlog
 
 from bot.cards import Card, Update
 from bot.clock import Clock
+from bot.messages import Answer
 from handlers.wecom.app.api import Call, CorpApi
 from handlers.wecom.app.app_wire import APP
 from handlers.wecom.app.media import uploaded
@@ -20,7 +22,7 @@ from handlers.wecom.app.said import Said
 from handlers.wecom.app.twins import COPIES_S, Twins
 from handlers.wecom.budget import Budget
 from handlers.wecom.cards import card_body, whole
-from handlers.wecom.files import Parcels
+from handlers.wecom.files import FilesBehind
 from handlers.wecom.outcome import Outcome
 from handlers.wecom.polls import answer_of
 from handlers.wecom.wire import PLATFORM
@@ -32,6 +34,7 @@ log = structlog.get_logger()
 DIRECT = f"{PLATFORM}:direct:"
 EVERYBODY = "@all"
 UPDATE_CARD = "/cgi-bin/message/update_template_card"
+UPLOADS = 3  # of a file of which nobody can tell how far they got
 MOST_CARDS = 200  # remembered; one waits for seconds
 COPIES_MS = COPIES_S * 1000
 NO_ROOM = Outcome("limited", "as much was said as WeCom brings in a minute or an hour")
@@ -48,10 +51,10 @@ class AppOutlet:
         budget: Budget,
         clock: Clock,
         again_after_s: float,
-        parcels: Parcels,
+        files: FilesBehind,
     ) -> None:
         self.api = api
-        self._parcels = parcels
+        self._files = files
         self._agent_id = agent_id
         self._budget = budget
         self._clock = clock
@@ -61,7 +64,6 @@ class AppOutlet:
         self._doubts: dict[int, int] = {}  # of a delivery, since when a message of it may be there
         self._cut_off: dict[int, int] = {}  # the same, of those that the last run began
         self._cards: dict[int, tuple[Card, ...]] = {}  # of a delivery, how it looks best
-        self._files: dict[int, Body] = {}  # of a delivery that is one, what was uploaded
         self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
@@ -78,9 +80,8 @@ class AppOutlet:
         if any(since and self._clock() - since >= RESTARTED_MS for since in doubts):
             self._forget(delivery.id)
             return Outcome("doubtful", "a repeat might be seen")
-        bodies = await self._bodies(member, delivery)
-        if isinstance(bodies, Outcome):
-            return bodies
+        body = self._files.ready(delivery.id)
+        bodies = [dict(body)] if body else self._words(member, delivery.id, answer_of(delivery))
         cards = self._cards.get(delivery.id, ())
         async with self._line(member):
             if cards:
@@ -91,28 +92,33 @@ class AppOutlet:
             self._forget(delivery.id)
         return outcome
 
-    async def _bodies(self, member: str, delivery: Delivery) -> Sequence[Body] | Outcome:
-        """Return the messages of a delivery. A file is uploaded once: only then is a repeat a copy."""
-        if delivery.id in self._files:
-            return [self._files[delivery.id]]
-        if not delivery.file:
-            return self._twins.apart(member, delivery.id, messages_of(answer_of(delivery)))
+    async def load(self, delivery: Delivery) -> Outcome | None:
+        """Read and upload a file before it is marked as on its way; None once it can leave."""
+        member = member_of(delivery.chat)
+        if not member or self._files.ready(delivery.id) is not None:
+            return None
         if not self.has_room(member):
             return NO_ROOM
-        opened = await self._parcels.open(delivery)
+        opened = await self._files.open(delivery)
         if isinstance(opened, str):
-            return [markdown(opened)]
-        body = await uploaded(self.api, opened)
+            body: Body | Outcome = self._words(member, delivery.id, Answer(opened))[0]
+        else:
+            body = await uploaded(self.api, opened)
         if isinstance(body, Outcome):
-            return body
-        self._files[delivery.id] = body
-        return [body]
+            # At the worst it lies with WeCom, and nobody sees it there.
+            again = body.kind == "doubtful" and delivery.attempts + 1 < UPLOADS
+            return replace(body, kind="unsent") if again else _settled(body)
+        self._files.keep(delivery.id, body)
+        return None
+
+    def _words(self, member: str, delivery: int, answer: Answer) -> Sequence[Body]:
+        return self._twins.apart(member, delivery, messages_of(answer))
 
     def remember(self, pushed: Sequence[Delivery]) -> None:
         """Know what the last run has sent, oldest first: WeCom counts it, and looks out for copies."""
         for one in pushed:
             member = member_of(one.chat)
-            for _ in self._twins.apart(member, one.id, messages_of(answer_of(one))):
+            for _ in self._words(member, one.id, answer_of(one)):
                 self._budget.spend(member, one.changed_at)
 
     def draw(self, delivery: int, cards: Sequence[Card]) -> None:
@@ -229,8 +235,9 @@ class AppOutlet:
         return (await self.send(member, body)).outcome if self.has_room(member) else first
 
     def _forget(self, delivery: int) -> None:
-        for memory in (self._brought, self._cards, self._files, self._doubts, self._cut_off):
+        for memory in (self._brought, self._cards, self._doubts, self._cut_off):
             memory.pop(delivery, None)
+        self._files.forget(delivery)
 
     def _line(self, member: str) -> asyncio.Lock:
         return self._lines.setdefault(member, asyncio.Lock())
@@ -239,6 +246,11 @@ class AppOutlet:
 def member_of(chat: str) -> str:
     """Return whose direct chat it is, empty for a group."""
     return chat.removeprefix(DIRECT) if chat.startswith(DIRECT) else ""
+
+
+def _settled(upload: Outcome) -> Outcome:
+    """Return what an upload has come to that is not tried again: given up, if nobody could tell."""
+    return replace(upload, kind="barred") if upload.kind == "doubtful" else upload
 
 
 def _reached(said: Said, member: str) -> Said:

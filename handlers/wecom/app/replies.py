@@ -33,14 +33,12 @@ class AppReply:
         chat: str,
         *,
         received_at: int,
-        language: Language,
     ) -> None:
         self._replies = replies
         self._turn = turn
         self._message = message
         self._chat = chat
         self._received_at = received_at
-        self._language = language
         self._told_at = replies.clock()
         self._over = False
 
@@ -122,8 +120,8 @@ class AppReplies:
         language: Language,
     ) -> AppReply:
         """Return the reply stream of a turn, also of one that began before a restart."""
-        del bubble  # there are none here
-        return AppReply(self, turn, message, chat, received_at=received_at, language=language)
+        del bubble, language  # there are no bubbles here, and no words of its own
+        return AppReply(self, turn, message, chat, received_at=received_at)
 
     async def deliver(self, delivery: int) -> None:
         """Bring a kept delivery; it stays due while WeCom's API is not to be had."""
@@ -141,6 +139,6 @@ class AppReplies:
         if not self.outlet.has_room(member):
             return "unsent"
         body = await uploaded(self.outlet.api, medium)
-        if isinstance(body, Outcome):
-            return sent(body)
+        if isinstance(body, Outcome):  # at the worst it lies with WeCom, and nobody sees it there
+            return "unsent" if body.kind == "doubtful" else sent(body)
         return sent((await self.outlet.send(member, body)).outcome)

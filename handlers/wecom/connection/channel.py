@@ -25,7 +25,7 @@ from handlers.wecom.connection.recovery import Recovery
 from handlers.wecom.connection.replies import ConnectionReplies
 from handlers.wecom.connection.speaker import Speaker
 from handlers.wecom.connection.uploads import Uploads
-from handlers.wecom.files import Parcels, Take, nothing
+from handlers.wecom.files import FilesBehind, Take
 from handlers.wecom.pushes import Pushes
 from handlers.wecom.timing import Timing
 from handlers.wecom.wire import Wire
@@ -160,7 +160,7 @@ def build_connection(
     background: Background,
     clock: Clock,
     timing: Timing,
-    take: Take = nothing,
+    take: Take,
 ) -> ConnectionChannel:
     """Put the channel together; it connects once it has recovered. Needs `wecom.bot.connects`."""
     bot = settings.wecom.bot
@@ -180,7 +180,7 @@ def build_connection(
     pump = Pump(store, key, speaker, notice, background, clock, timing)
     bubbles = Bubbles(store, key, pump, background, clock, timing)
     uploads = Uploads(connection, clock, pace)
-    outlet = ConnectionOutlet(Parcels(store, take), bubbles, speaker, uploads)
+    outlet = ConnectionOutlet(FilesBehind(store, take, clock), bubbles, speaker, uploads)
     pushes = Pushes(store, CONNECTION, outlet, background, clock)
     reader = Wire(
         bot_id=bot.bot_id,
