@@ -117,7 +117,7 @@ class Bot:
 
     async def ready(self):
         """Wait until OpenCode is there."""
-        assert await self.service.services.server.wait_ready(30)
+        assert await self.service.services.server.wait_ready(90)
 
 
 @pytest.fixture

@@ -61,7 +61,10 @@ async def test_who_dies_in_a_migration_starts_with_the_old_or_the_new_schema(
 
 
 async def test_the_drill_sees_that_a_service_without_syncs_loses_messages(tmp_path, library):
-    row = await without_syncs(tmp_path, library, 1)
+    for n in range(5):  # a machine that is slow enough writes all of it by itself
+        row = await without_syncs(tmp_path / str(n), library, 1)
+        if row.counts["lost"]:
+            break
     assert row.faults == []
     assert row.counts["lost"] > 0
 

@@ -327,6 +327,19 @@ async def test_a_dropped_turn_without_an_open_bubble_says_nothing(stage, wecom):
     assert stage.codes == []
 
 
+async def test_a_last_word_whose_stream_was_left_while_it_came_is_a_message_of_its_own(
+    stage, wecom
+):
+    talk, _ = await asked(stage)
+    bubble = stage.edge.parts.bubbles.find("M1")
+    async with bubble.lock:  # as while it is handed over
+        stage.edge.parts.bubbles.finish(bubble, "the end", owed=True)
+        bubble.begin("")
+    await until(lambda: wecom.transcript("zhangsan")[-1].content == "the end")
+    assert wecom.transcript("zhangsan")[-1] is not talk.bubble
+    assert stage.codes == []
+
+
 async def test_a_card_of_a_dead_bubble_leaves_as_words(stage, wecom):
     _, reply = await asked(stage)
     stage.edge.parts.bubbles.find("M1").dead = True

@@ -83,6 +83,19 @@ async def test_a_running_turn_goes_on_in_its_bubble_after_a_crash(stage):
     assert stage.codes == []
 
 
+async def test_a_look_that_comes_late_does_not_end_the_bubble_of_a_turn_that_runs(stage):
+    talk = await stage.say("hello", "M1")
+    await stage.crash()
+    reply = await stage.reply("M1")
+    bubbles = stage.edge.parts.bubbles
+    await bubbles.load(bubbles.find("M1"))
+    await bubbles._look(bubbles.find("M1"))  # begun while it was not loaded yet
+    reply.update("half")
+    await until(lambda: talk.bubble.content == "half")
+    assert not talk.bubble.finished
+    assert stage.codes == []
+
+
 async def test_a_second_bubble_is_found_again_after_a_crash(stage, clock):
     talk = await stage.say("later", "M1")
     (await stage.reply("M1")).update("half")

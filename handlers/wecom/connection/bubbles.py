@@ -238,8 +238,6 @@ class Bubbles:
             if bubble.finished or not bubble.loaded or bubble.last is not None or not quiet:
                 continue
             turn = await self._store.turns.by_message(bubble.message)
-            if turn is not None and turn.state in OPEN_STATES:
-                continue
             if await self.conclude(bubble, turn):
                 log.warning("bubble.closed", message=bubble.message, age_s=_age_s(bubble, now))
                 closed += 1
@@ -247,6 +245,8 @@ class Bubbles:
 
     async def conclude(self, bubble: Bubble, turn: TurnRecord | None) -> bool:
         """End a bubble whose turn is over, unless its final is still to come; tell whether it was so."""
+        if turn is not None and turn.state in OPEN_STATES:
+            return False
         delivery = None if turn is None else await self._store.deliveries.of_turn(turn.n)
         if delivery is not None and delivery.state in OWED_STATES:
             return False

@@ -207,10 +207,12 @@ class Pump:
         if self._expired(bubble) and not bubble.owed:
             await self.close(bubble, content)
             return
+        outcome = Outcome("refused", "no open stream")  # it was left while the last word came
         self._ending += 1
         try:
-            await self._keep(bubble, content, finished=False)
-            outcome = await self._say_last(bubble, content)
+            if bubble.stream:
+                await self._keep(bubble, content, finished=False)
+                outcome = await self._say_last(bubble, content)
         finally:
             self._ending -= 1
         if outcome.kind in {"unsent", "limited"} and not (bubble.doubted and self._expired(bubble)):
