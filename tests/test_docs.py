@@ -172,7 +172,7 @@ def test_every_way_a_turn_can_end_is_explained():
 
 def test_every_state_of_a_turn_a_delivery_and_an_address_is_explained():
     assert named_in("States") == list(get_args(TurnState))
-    ways = ["bubble", "url", "app", "contact", "result"]
+    ways = ["bubble", "url", "connection", "app", "contact", "result"]
     assert sorted(named_in("Deliveries")) == sorted([*get_args(DeliveryState), *ways])
     addresses = get_args(get_type_hints(InboundRecord)["reply_url_state"])
     assert named_in("Addresses") == list(addresses)
