@@ -223,9 +223,12 @@ class Deliveries:
         """Return since when the one that is longest on its way has been so."""
         return _number(await self._database.fetch_one(SENDING_SINCE))
 
-    async def counts(self) -> dict[str, int]:
-        """Return how many deliveries are in each state, but for files that their chat was told of."""
-        rows = await self._database.fetch_all(COUNTS)
+    async def counts(self, *, told_files: bool = False) -> dict[str, int]:
+        """Return how many deliveries are in each state.
+
+        ``told_files``: with files that failed or are in doubt, of which their chat was told.
+        """
+        rows = await self._database.fetch_all(COUNTS, int(told_files))
         return {str(state): int(count) for state, count in rows}
 
     async def purge(self, before: int) -> int:

@@ -244,10 +244,10 @@ BACKLOG = f"""
     AND NOT (chat = $1 AND {AT_CONTACT})
     GROUP BY state
 """
-# Of a file that did not arrive its chat was told: that is nobody else's matter.
+# Of a file that did not arrive its chat was told: but for a list ($1 = 1) it is nobody's matter.
 COUNTS = """
     SELECT state, COUNT(id) FROM deliveries
-    WHERE file = '' OR state NOT IN ('failed', 'unknown') GROUP BY state
+    WHERE $1 = 1 OR file = '' OR state NOT IN ('failed', 'unknown') GROUP BY state
 """
 PURGE_NOTICES = """
     DELETE FROM deliveries WHERE id IN (

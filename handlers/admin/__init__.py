@@ -109,7 +109,7 @@ class Admin:
         deliveries, now = self._services.store.deliveries, self._services.clock()
         with answers.stored():
             listed = await deliveries.unsent(state=STATES.get(asked))
-            counts = await deliveries.counts()
+            counts = await deliveries.counts(told_files=True)
         told: dict[str, object] = {
             "counts": {state: counts.get(state, 0) for state in STATES},
             "outbox": [facts.waiting(one, now) for one in listed],

@@ -288,6 +288,8 @@ async def test_who_counts_leaves_out_files_that_were_told_of(store):
     await store.deliveries.push(file.id, "app")
     await store.deliveries.settle(file.id, "failed", "why", words="not taken")
     assert await store.deliveries.counts() == {"due": 1, "sent": 1}
+    every = await store.deliveries.counts(told_files=True)
+    assert every == {"due": 1, "failed": 1, "sent": 1}
 
 
 async def test_a_contact_shows_no_file_but_where_only_words_can_be_brought(store):
