@@ -21,18 +21,11 @@ ADD = f"""
 """
 KEEP_FOR_TURN = """
     INSERT INTO deliveries (
-        chat, turn, message, body, footer, more, state, created_at, changed_at, channel
-    )
-    SELECT $2, n, $3, $4, $5, $6, 'due', $7, $7, channel FROM turns
-    WHERE n = $1 AND state IN ('queued', 'running') AND fence = $8
-    ON CONFLICT (turn) DO NOTHING
-"""
-KEEP_FILE = """
-    INSERT INTO deliveries (
         chat, turn, message, body, footer, more, file, state, created_at, changed_at, channel
     )
-    SELECT $2, NULL, $3, $4, '', '', $5, 'due', $6, $6, channel FROM turns
-    WHERE n = $1 AND state IN ('queued', 'running') AND fence = $7
+    SELECT $2, CASE WHEN $7 = '' THEN n END, $3, $4, $5, $6, $7, 'due', $8, $8, channel FROM turns
+    WHERE n = $1 AND state IN ('queued', 'running') AND fence = $9
+    ON CONFLICT (turn) DO NOTHING
 """
 TELL_OF = """
     INSERT INTO deliveries (

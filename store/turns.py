@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from store.attachments import with_turn
 from store.database import Database, Row, Statement, Value
-from store.delivery_sql import KEEP_FILE, KEEP_FOR_TURN
+from store.delivery_sql import KEEP_FOR_TURN
 from store.edges import Move, history, moved
 from store.errors import TurnLost
 from store.records import EdgeRecord, NewDelivery, NewTurn, TurnRecord, TurnState
@@ -321,8 +321,7 @@ class Turns:
         facts: dict[str, object] = {"state": state, "outcome": outcome, "chars": len(answer)}
         values = (turn.fence, state, outcome, reason, stopped_by, answer, footer, at)
         # What belongs to it first: it is made only for a turn that has not ended.
-        first = [] if delivery is None else [_delivery(turn, delivery)]
-        first += [_file(turn, one) for one in files]
+        first = [_delivery(turn, one) for one in (delivery, *files) if one is not None]
         if unheard:
             first.append(Statement(DOUBT, turn.n, turn.fence))
         end = END.statements(turn.n, facts, *values)
@@ -378,11 +377,5 @@ def _first_of(rows: list[Row]) -> TurnRecord | None:
 
 
 def _delivery(turn: TurnRecord, new: NewDelivery) -> Statement:
-    values = (new.chat, new.message, new.body, new.footer, new.more, new.at)
+    values = (new.chat, new.message, new.body, new.footer, new.more, new.file, new.at)
     return Statement(KEEP_FOR_TURN, turn.n, *values, turn.fence)
-
-
-def _file(turn: TurnRecord, new: NewDelivery) -> Statement:
-    return Statement(
-        KEEP_FILE, turn.n, new.chat, new.message, new.body, new.file, new.at, turn.fence
-    )

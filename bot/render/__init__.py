@@ -7,6 +7,7 @@ from bot.render.frame import Detail, Frame, Pending
 from bot.render.pieces import age, path_of, plain, size_of
 from bot.render.progress import progress
 from bot.render.reasons import reason
+from bot.render.unsent import unsent
 
 __all__ = [
     "ChangedFile",
@@ -28,4 +29,5 @@ __all__ = [
     "reason",
     "short",
     "size_of",
+    "unsent",
 ]

@@ -7,7 +7,7 @@ from typing import Literal
 from bot.fitting import closed
 from bot.messages import Answer
 from bot.opencode.model import ServerError
-from bot.render.pieces import age, counts, path_of
+from bot.render.pieces import age, counts, path_of, paths_of
 from bot.render.reasons import kind, reason
 from bot.texts import Language
 from bot.texts import turns as texts
@@ -87,7 +87,7 @@ def _status(ending: Ending) -> str:
     if outcome == "empty" and (ending.changes or ending.tools):
         outcome = "answered"
     if outcome == "answered" and ending.missing:
-        named = _names(ending.missing[:MISSING_NAMED], ending.language)
+        named = paths_of(ending.missing[:MISSING_NAMED], ending.language)
         paths = f"{named} …" if len(ending.missing) > MISSING_NAMED else named
         return texts.INCOMPLETE.say(ending.language, n=ending.n, paths=paths)
     why = reason(ending.error, ending.language)
@@ -95,11 +95,6 @@ def _status(ending: Ending) -> str:
     if outcome == "failed" and kind(ending.error) == "request":
         text = texts.TURNED_DOWN  # the same request would be turned down again
     return text.say(ending.language, n=ending.n, reason=why)
-
-
-def _names(paths: Sequence[str], language: Language) -> str:
-    joint = "、" if language == "zh" else ", "
-    return joint.join(path_of(path) for path in paths)
 
 
 def _wordless(ending: Ending) -> str:
@@ -120,7 +115,7 @@ def _footer(ending: Ending, first: list[str], *, listed: bool) -> Iterator[str]:
     language = ending.language
     yield from ending.notes
     if ending.missing:
-        yield texts.MISSING_FILES.say(language, paths=_names(ending.missing, language))
+        yield texts.MISSING_FILES.say(language, paths=paths_of(ending.missing, language))
     if ending.changes and not listed:
         yield texts.FILES.say(language, files=_files(ending))
     yield " · ".join([*first, *_facts(ending)])

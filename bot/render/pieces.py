@@ -1,6 +1,10 @@
 """Small pieces that every rendered line is made of: ages, names, code."""
 
 import re
+from collections.abc import Iterable
+
+from bot.texts import Language
+from bot.texts.engine import COMMA
 
 KILO = 1024
 PATH_CHARS = 80
@@ -44,6 +48,11 @@ def code(text: str, chars: int = 60) -> str:
 def path_of(path: str) -> str:
     """Return the path of a file as inline code: its name may hold Markdown."""
     return code(path, PATH_CHARS)
+
+
+def paths_of(paths: Iterable[str], language: Language) -> str:
+    """Return paths of files as a list within a sentence."""
+    return COMMA.say(language).join(map(path_of, paths))
 
 
 def plain(text: str, chars: int) -> str:

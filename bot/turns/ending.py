@@ -12,13 +12,13 @@ from bot.claims import claimed
 from bot.files import Looked
 from bot.messages import Answer, Sendable
 from bot.opencode.model import ServerError
-from bot.render import ChangedFile, age, final, reasons
+from bot.render import ChangedFile, age, final, reasons, unsent
 from bot.render import Ending as Rendered
 from bot.texts import engine as texts
 from bot.turns.parts import Parts
 from bot.turns.prompting import outbox_of
 from bot.turns.running import Halt, Running
-from bot.turns.sending import file_of, to_send, unsent
+from bot.turns.sending import file_of, to_send
 from bot.verdict import Over
 from store.crashpoints import crashpoint
 from store.records import FileChange, NewDelivery, TurnState
@@ -126,7 +126,10 @@ class Ender:
         """
         record, now = running.record, self._clock()
         apart = running.reply.apart
-        named = [unsent(running, media), answer.footer] if media and not apart else [answer.footer]
+        footer = answer.footer
+        if media and not apart:
+            named = unsent([one.path for one in media], record.n, running.language)
+            footer = f"{named}\n{footer}"
         kept = await self._store.turns.end(
             record,
             state=ending.state,
@@ -141,7 +144,7 @@ class Ender:
                 turn=record.n,
                 message=record.message,
                 body=answer.body,
-                footer="\n".join(named),
+                footer=footer,
                 more=answer.more,
                 at=now,
             ),

@@ -118,7 +118,10 @@ class Running:
 
     def tell(self, text: Text, **facts: object) -> None:
         """Put a line on top of everything that is shown of this turn, unless it stands there."""
-        line = text.say(self.language, **facts)
+        self.tell_line(text.say(self.language, **facts))
+
+    def tell_line(self, line: str) -> None:
+        """Put a line there that is in words already."""
         if line not in self.notes:
             self.notes.append(line)
 

@@ -1,12 +1,11 @@
 """Choose the files of a turn's outbox that go with its answer, and say of the others why they stay."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from bot.errors import UserError
 from bot.files import Files, Looked
 from bot.messages import Sendable
-from bot.render import path_of
+from bot.render import unsent
 from bot.texts import engine as texts
 from bot.turns.running import Running
 from store.records import NewDelivery
@@ -45,18 +44,12 @@ def file_of(running: Running, one: Sendable, at: int) -> NewDelivery:
         chat=record.chat,
         turn=None,
         message=record.message,
-        body=unsent(running, [one]),
+        body=unsent([one.path], record.n, running.language),
         footer="",
         more="",
         at=at,
         file=one.path,
     )
-
-
-def unsent(running: Running, media: Sequence[Sendable]) -> str:
-    """Name files where they are not sent."""
-    names = texts.COMMA.say(running.language).join(path_of(one.path) for one in media)
-    return texts.UNSENT.say(running.language, names=names, n=running.record.n)
 
 
 def _tell(running: Running, left: list[str], refused: list[UserError]) -> None:
@@ -66,7 +59,4 @@ def _tell(running: Running, left: list[str], refused: list[UserError]) -> None:
     if len(refused) > REFUSED_TOLD:
         running.tell(texts.UNSENT_OTHERS, n=len(refused) - REFUSED_TOLD)
     if left:
-        named = texts.COMMA.say(running.language).join(map(path_of, left[:SENT_AT_ONCE]))
-        more = len(left) - SENT_AT_ONCE
-        text = texts.UNSENT_MORE if more > 0 else texts.UNSENT
-        running.tell(text, names=named, more=more, n=running.record.n)
+        running.tell_line(unsent(left, running.record.n, running.language))

@@ -1,14 +1,13 @@
 """How the engine answers over the callback: a bubble while it is open, then the ways out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from bot.background import Background
 from bot.cards import Card
 from bot.errors import UserError
 from bot.messages import Answer, Medium, Sendable
-from bot.render import path_of
+from bot.render import unsent
 from bot.texts import Language, language_of
-from bot.texts import engine as texts
 from handlers.wecom.bubbles import Bubble, Bubbles
 from handlers.wecom.cards import whole
 from handlers.wecom.way_out import WayOut
@@ -93,13 +92,11 @@ class CallbackReply:
         read = {one.path: await _read(one) for one in answer.media}
         images = tuple(picture for picture in read.values() if picture is not None)
         gone = [path for path, picture in read.items() if picture is None]
-        footer = f"{self._unsent(gone)}\n{answer.footer}" if gone else answer.footer
+        footer = answer.footer
+        if gone:
+            footer = f"{unsent(gone, self._turn, self._language)}\n{footer}"
         if not bubble.finished:
             self._replies.bubbles.picture(bubble, images, footer)
-
-    def _unsent(self, paths: Iterable[str]) -> str:
-        names = texts.COMMA.say(self._language).join(map(path_of, paths))
-        return texts.UNSENT.say(self._language, names=names, n=self._turn)
 
 
 def _late(chat: str, cards: Sequence[Card]) -> Card | None:

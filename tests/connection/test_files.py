@@ -62,11 +62,16 @@ async def test_a_file_that_wecom_refuses_is_given_up_and_told(stage, wecom):
     await until_so(stage, "failed")
 
 
-async def test_no_words_wait_for_a_file(stage, wecom):
+async def made_ready(stage):
+    """An answer whose file is just being read; open the cupboard's doors to let it be."""
     stage.cupboard.put("a.txt")
     stage.cupboard.doors.clear()
     await asked(stage, "a.txt")
     await until(lambda: stage.cupboard.taken)
+
+
+async def test_no_words_wait_for_a_file(stage, wecom):
+    await made_ready(stage)
     other = await asked(stage, msgid="M2")
     assert await stage.finished(other)
     assert await states(stage) == ["due"]
@@ -76,10 +81,7 @@ async def test_no_words_wait_for_a_file(stage, wecom):
 
 
 async def test_an_end_of_the_service_while_a_file_is_made_ready_costs_nothing(stage, wecom):
-    stage.cupboard.put("a.txt")
-    stage.cupboard.doors.clear()
-    await asked(stage, "a.txt")
-    await until(lambda: stage.cupboard.taken)
+    await made_ready(stage)
     await stage.crash()
     assert await states(stage) == ["due"]
     stage.cupboard.doors.set()

@@ -105,9 +105,10 @@ class AppOutlet:
         else:
             body = await uploaded(self.api, opened)
         if isinstance(body, Outcome):
+            if body.kind != "doubtful":
+                return body
             # At the worst it lies with WeCom, and nobody sees it there.
-            again = body.kind == "doubtful" and delivery.attempts + 1 < UPLOADS
-            return replace(body, kind="unsent") if again else _settled(body)
+            return replace(body, kind="unsent" if delivery.attempts + 1 < UPLOADS else "barred")
         self._files.keep(delivery.id, body)
         return None
 
@@ -246,11 +247,6 @@ class AppOutlet:
 def member_of(chat: str) -> str:
     """Return whose direct chat it is, empty for a group."""
     return chat.removeprefix(DIRECT) if chat.startswith(DIRECT) else ""
-
-
-def _settled(upload: Outcome) -> Outcome:
-    """Return what an upload has come to that is not tried again: given up, if nobody could tell."""
-    return replace(upload, kind="barred") if upload.kind == "doubtful" else upload
 
 
 def _reached(said: Said, member: str) -> Said:
