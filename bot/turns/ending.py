@@ -121,15 +121,13 @@ class Ender:
     ) -> bool:
         """Write the end and its deliveries in one commit; False when the turn had ended.
 
-        ``media`` are deliveries of their own, or are named in the answer's: but for the reply that
-        is shown now, nothing can show them.
+        ``media`` are deliveries of their own, or named in the answer's, should no reply show them.
         """
         record, now = running.record, self._clock()
-        apart = running.reply.apart
-        footer = answer.footer
+        apart, footer = running.reply.apart, answer.footer
         if media and not apart:
-            named = unsent([one.path for one in media], record.n, running.language)
-            footer = f"{named}\n{footer}"
+            footer = f"{_unsent(running, media)}\n{footer}"
+        files = [file_of(running, one, now) for one in media] if apart else []
         kept = await self._store.turns.end(
             record,
             state=ending.state,
@@ -148,13 +146,16 @@ class Ender:
                 more=answer.more,
                 at=now,
             ),
-            files=[file_of(running, one, now) for one in media] if apart else (),
+            files=files,
             unheard=running.unheard,
         )
+        self._over(running, ending)
+        return kept
+
+    def _over(self, running: Running, ending: Ending) -> None:
         crashpoint("C16")
         running.over.set()
         self.ended[ending.outcome] += 1
-        return kept
 
     def _text(self, running: Running, ending: Ending) -> str:
         """Return the model's words; ours where the server was cut off before it kept them."""
@@ -212,6 +213,10 @@ class Ender:
         if change.kind == "deleted" or self._files.obstacle(change):
             return ""
         return self._links.raw(change.turn, change.path) or ""
+
+
+def _unsent(running: Running, media: Sequence[Sendable]) -> str:
+    return unsent([one.path for one in media], running.record.n, running.language)
 
 
 def _last_error(running: Running) -> ServerError | None:
